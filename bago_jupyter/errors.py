@@ -1,0 +1,167 @@
+"""Every error that a person or a client may see.
+
+Each carries the HTTP status and the OpenAI ``type`` and ``code`` it is answered with, so that
+the API only renders and never decides. Messages are one sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BagoError(Exception):
+    """Base of all errors raised on purpose; ``str(error)`` is safe to show (it holds no secret)."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None):
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+
+class SettingsError(BagoError):
+    """A setting has an unknown name or a value that cannot be used."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_setting"
+
+
+class InvalidRequest(BagoError):
+    """The request cannot be understood as it stands."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+
+
+class ContextTooLong(InvalidRequest):
+    """The prompt does not fit the context of any node that has the model."""
+
+    code = "context_length_exceeded"
+
+
+class ModelNotFound(BagoError):
+    """No node of the mesh has a model of that name."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class NotFound(BagoError):
+    """The addressed thing (route, decision, runner) does not exist."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+
+
+class MethodNotAllowed(BagoError):
+    """The route exists, the method does not."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class Unauthorized(BagoError):
+    """A key is missing or wrong."""
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class Forbidden(BagoError):
+    """The caller is known or local, but may not do this."""
+
+    status = 403
+    type = "permission_error"
+    code = "forbidden"
+
+
+class BodyTooLarge(BagoError):
+    """The request body is over the limit of the settings."""
+
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class Overloaded(BagoError):
+    """Every slot and every place in the queue is taken."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "overloaded"
+
+
+class Unsupported(BagoError):
+    """The backend has the model, but cannot do this with it."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "unsupported"
+
+
+class Unavailable(BagoError):
+    """Nothing that could answer is able to at present."""
+
+    status = 503
+    type = "server_error"
+    code = "unavailable"
+
+
+class UpstreamFailed(BagoError):
+    """The backend broke off, or answered something that is not HTTP."""
+
+    status = 502
+    type = "server_error"
+    code = "upstream_failed"
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """The backend did not answer before the deadline."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class LoadFailed(BagoError):
+    """A runner could not load the model."""
+
+    status = 503
+    code = "load_failed"
+
+
+class ModelFileError(BagoError):
+    """A model file is damaged, incomplete or of a kind that no engine here reads."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "bad_model_file"
+
+
+class PullFailed(BagoError):
+    """A model could not be fetched; what arrived is kept for the next try, never shown as a model."""
+
+    status = 502
+    code = "pull_failed"
+
+
+class NodeUnreachable(BagoError):
+    """No node answers at the address that this client was told."""
+
+    status = 503
+    code = "node_unreachable"
+
+
+class StateError(BagoError):
+    """The state directory cannot be used (permissions, a damaged file, a full disk)."""
+
+    code = "state_unusable"

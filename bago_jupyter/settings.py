@@ -1,0 +1,154 @@
+"""Settings of a node: an argument beats ``BAGO_*`` beats ``settings.toml`` beats the default.
+
+An unknown name is an error that suggests the near one, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import platformdirs
+
+from .errors import SettingsError
+
+PREFIX = "BAGO_"
+FILE = "settings.toml"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a user may set. Instances are immutable; :meth:`load` makes them."""
+
+    home: Path = msgspec.field(default_factory=lambda: default_home())
+    """State directory: identity, settings, models, lock."""
+    name: str | None = None
+    """Name shown to people; ``None`` shows the host's name and forbids advertising."""
+    port: int = 8080
+    """First port to try; when it is taken the next free one is used, and said."""
+    api_key: str | None = None
+    """Key that clients of ``/v1`` must send; ``None`` leaves loopback open."""
+
+    autoload: bool = True
+    """Load a model of the library when the first request for it arrives."""
+    idle_unload: float = 1800.0
+    """Seconds without a request after which a runner is unloaded; 0 keeps it."""
+    context_length: int = 8192
+    """Largest context a runner is loaded with, in tokens per slot, where the model allows it."""
+    slots: int = 4
+    """Requests that a runner answers side by side."""
+    gpu_layers: int = -1
+    """Layers put on the GPU; -1 is as many as fit."""
+    threads: int = 0
+    """CPU threads of a runner; 0 leaves the choice to the engine."""
+    load_timeout: float = 300.0
+    """Seconds within which a model must be loaded."""
+
+    max_body: int = 64 * 1024 * 1024
+    """Largest request body, in bytes."""
+    header_timeout: float = 300.0
+    """Seconds a backend may take to its first response header."""
+    max_queue: int = 256
+    """Requests that may wait or run at once; beyond it the answer is 429."""
+
+    loop: Literal["auto", "uvloop", "asyncio"] = "auto"
+    """Event loop of the node's thread; ``auto`` is uvloop where it exists."""
+    switch_interval: float = 0.0005
+    """Interpreter switch interval in seconds while requests are in flight; 0 leaves it alone."""
+    cell_share: float = 0.5
+    """Share of the time that a busy cell keeps at least, while the relay is under full load."""
+    takeover: bool = True
+    """Whether a kernel that uses another kernel's node takes its place when that one dies."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def models_dir(self) -> Path:
+        """The watched folder of models."""
+        return self.home / "models"
+
+    @classmethod
+    def load(
+        cls, arguments: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    ) -> Settings:
+        """Merge the four sources.
+
+        Raises :class:`SettingsError` for an unknown name, a value of the wrong type, or a
+        ``settings.toml`` that is not TOML.
+        """
+        environ = os.environ if environ is None else environ
+        given = {k: v for k, v in (arguments or {}).items() if v is not None}
+        _check_names(given, "argument")
+        from_env = {
+            key.removeprefix(PREFIX).lower(): value
+            for key, value in environ.items()
+            if key.startswith(PREFIX)
+        }
+        _check_names(from_env, "environment variable", lambda name: PREFIX + name.upper())
+        home = Path(given.get("home") or from_env.get("home") or default_home()).expanduser()
+        merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home.absolute())}
+        return _convert(merged)
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with ``changes`` applied and checked."""
+        _check_names(changes, "setting")
+        return _convert({**msgspec.to_builtins(self), **changes})
+
+
+NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
+
+
+def default_home() -> Path:
+    """Where state lives when nobody says otherwise."""
+    return Path(platformdirs.user_data_dir("bago", appauthor=False))
+
+
+def _convert(values: dict[str, Any]) -> Settings:
+    values = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"Bad setting: {error}.") from None
+    for name, low, high in _RANGES:
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise SettingsError(f"Setting {name} is {value}; it must be from {low} to {high}.", param=name)
+    if settings.name is not None and (not settings.name.strip() or len(settings.name) > 63):
+        raise SettingsError("Setting name must have 1 to 63 characters.", param="name")
+    return settings
+
+
+_RANGES = (
+    ("port", 0, 65535),
+    ("slots", 1, 256),
+    ("context_length", 256, 16_777_216),
+    ("max_body", 1024, 1 << 33),
+    ("max_queue", 1, 1 << 20),
+    ("header_timeout", 0.01, 86_400),
+    ("load_timeout", 1, 86_400),
+    ("idle_unload", 0, 1 << 31),
+    ("switch_interval", 0, 1),
+    ("cell_share", 0, 0.95),
+)
+
+
+def _check_names(values: Mapping[str, Any], what: str, spell: Any = str) -> None:
+    for name in values:
+        if name not in NAMES:
+            near = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f" Did you mean {spell(near[0])}?" if near else f" Known: {', '.join(map(spell, NAMES))}."
+            raise SettingsError(f"Unknown {what} {spell(name)}.{hint}", param=name)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+    _check_names(values, f"setting in {path}:")
+    return values

@@ -1,0 +1,228 @@
+"""Messages of the management API (``/api/v1``), typed once for both of its ends.
+
+``js/src/wire.ts`` mirrors the ones that reach a browser. Times are Unix seconds, durations
+are seconds, sizes are bytes, unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+ModelState = Literal["available", "loading", "ready", "failed"]
+Place = Literal["thread", "kernel", "process", "headless"]
+
+
+class Message(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """Base of all messages: keyword-only, unknown fields ignored so that versions can differ."""
+
+
+class EngineInfo(Message):
+    """An inference engine and whether it can run here."""
+
+    name: str
+    version: str | None = None
+    available: bool = True
+    reason: str | None = None
+    """Why it is not available, as a sentence that says what to do."""
+
+
+class RunnerInfo(Message):
+    """One runner: a child process that holds a loaded model."""
+
+    model: str
+    task: str
+    """``generate``, ``embed`` or ``rerank``: llama.cpp wants a server of its own for each."""
+    state: Literal["starting", "loading", "ready", "backoff", "stopping", "failed"]
+    engine: str
+    pid: int | None = None
+    url: str | None = None
+    slots: int = 0
+    context_length: int = 0
+    progress: float | None = None
+    """Share of the load that is done, 0 to 1, where the engine tells."""
+    restarts: int = 0
+    error: str | None = None
+    loaded_at: float | None = None
+
+
+class ModelInfo(Message):
+    """A model of the library or of the mesh."""
+
+    id: str
+    state: ModelState
+    nodes: list[str] = []
+    engine: str | None = None
+    format: str | None = None
+    architecture: str | None = None
+    parameters: int | None = None
+    quantization: str | None = None
+    context_length: int | None = None
+    """Tokens that the model was trained for; a runner may be loaded with fewer."""
+    size: int | None = None
+    digest: str | None = None
+    """``sha256:...`` of the weights, once known."""
+    path: str | None = None
+    license: str | None = None
+    tasks: list[str] = []
+    error: str | None = None
+    runners: list[RunnerInfo] = []
+
+
+class Counts(Message):
+    """Requests since the node started."""
+
+    total: int = 0
+    ok: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    in_flight: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Status(Message):
+    """What the status card shows."""
+
+    name: str
+    fingerprint: str
+    version: str
+    pid: int
+    place: Place
+    started_at: float
+    uptime: float
+    home: str
+    url: str
+    """Base URL for OpenAI clients, ``http://host:port/v1``."""
+    port: int
+    loop: str
+    api_key_required: bool = False
+    engines: list[EngineInfo] = []
+    accelerator: str | None = None
+    library: int = 0
+    runners: list[RunnerInfo] = []
+    requests: Counts = msgspec.field(default_factory=Counts)
+    notices: list[str] = []
+    """Things the owner should know, such as a port that was taken."""
+
+
+class Progress(Message):
+    """One step of a long job (a pull or a load), sent as an SSE event."""
+
+    stage: str
+    """A verb for people: ``downloading``, ``checking``, ``loading``..."""
+    done: float = 0
+    total: float | None = None
+    unit: str = "B"
+    message: str | None = None
+
+
+class Failure(Message):
+    """The end of a job that failed; the same fields as the OpenAI error object."""
+
+    message: str
+    type: str = "server_error"
+    code: str = "internal_error"
+    param: str | None = None
+
+
+class JobEvent(Message):
+    """One SSE event of a job: exactly one field is set, and ``model`` or ``error`` is the last."""
+
+    progress: Progress | None = None
+    model: ModelInfo | None = None
+    error: Failure | None = None
+
+
+class LoadRequest(Message, forbid_unknown_fields=True):
+    """Load a model of the library; ``None`` means what the settings say."""
+
+    model: str
+    task: Literal["generate", "embed", "rerank"] = "generate"
+    context_length: int | None = None
+    gpu_layers: int | None = None
+    slots: int | None = None
+
+
+class UnloadRequest(Message, forbid_unknown_fields=True):
+    """Unload every runner of a model."""
+
+    model: str
+
+
+class PullRequest(Message, forbid_unknown_fields=True):
+    """Bring a model into the library: a starter's name, a path, a URL or ``hf:org/repo/file``."""
+
+    source: str
+    name: str | None = None
+    sha256: str | None = None
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that a hard gate ruled out."""
+
+    backend: str
+    node: str
+    gate: str
+    reason: str
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that passed every gate, with what the policy thought of it (lower is better)."""
+
+    backend: str
+    node: str
+    model: str
+    """The name under which that backend knows the model."""
+    score: float
+    reason: str
+
+
+class Attempt(Message):
+    """One try of a request at one backend."""
+
+    backend: str
+    node: str
+    started: float
+    """Seconds after the request arrived."""
+    headers: float | None = None
+    first_byte: float | None = None
+    ended: float | None = None
+    status: int | None = None
+    outcome: str = "open"
+    """``ok``, ``cancelled``, or the cause of the failure."""
+
+
+class Decision(Message):
+    """Why a request went where it went; kept in a ring buffer and shown by ``%bago why``."""
+
+    id: str
+    at: float
+    model: str
+    dialect: str
+    stream: bool
+    caller: str
+    policy: str
+    candidates: list[Candidate] = []
+    rejections: list[Rejection] = []
+    attempts: list[Attempt] = []
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    status: int | None = None
+    outcome: str = "open"
+    seconds: float | None = None
+
+
+class NodeFile(Message):
+    """``node.json``: how to reach the node of a home. Mode 0600, since it holds the admin token."""
+
+    pid: int
+    host: str
+    port: int
+    started_at: float
+    place: Place
+    version: str
+    fingerprint: str
+    admin_token: str
+    api_key: str | None = None
