@@ -18,7 +18,6 @@ from . import errors
 from .events import AnyEvent
 from .wire import (
     Decision,
-    Failure,
     JobEvent,
     LoadRequest,
     ModelInfo,
@@ -389,9 +388,7 @@ _BY_CODE = {
 }
 
 
-def _error(failure: dict[str, Any] | Failure) -> errors.BagoError:
-    if isinstance(failure, Failure):
-        failure = msgspec.to_builtins(failure)
+def _error(failure: dict[str, Any]) -> errors.BagoError:
     kind = _BY_CODE.get(str(failure.get("code")), errors.BagoError)
     return kind(str(failure.get("message", "The node failed.")), param=failure.get("param"))
 
@@ -411,7 +408,7 @@ def _reachable(url: str) -> Iterator[None]:
 def _job_event(data: str, on_progress: OnProgress | None) -> ModelInfo | None:
     event = msgspec.json.decode(data, type=JobEvent)
     if event.error is not None:
-        raise _error(event.error)
+        raise _error(msgspec.structs.asdict(event.error))
     if event.progress is not None and on_progress is not None:
         on_progress(event.progress)
     return event.model
