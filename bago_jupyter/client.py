@@ -157,6 +157,11 @@ class _Base:
     def pid(self) -> int:
         return self._node.pid
 
+    @property
+    def node(self) -> NodeFile:
+        """What this client was told about its node; it holds the keys, so keep it out of outputs."""
+        return self._node
+
     def _options(self) -> dict[str, Any]:
         return {
             "base_url": self.url,
@@ -169,9 +174,9 @@ class _Base:
 class NodeClient(_Base):
     """Synchronous client. Thread-safe. An interrupt closes the socket, which frees the slot."""
 
-    def __init__(self, node: NodeFile):
+    def __init__(self, node: NodeFile, *, transport: httpx.BaseTransport | None = None):
         super().__init__(node)
-        self._http = httpx.Client(**self._options())
+        self._http = httpx.Client(transport=transport, **self._options())
 
     def status(self) -> Status:
         """The node's state, for the status card."""

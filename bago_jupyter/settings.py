@@ -95,7 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def replace(self, **changes: Any) -> Settings:
         """A copy with ``changes`` applied and checked."""
         _check_names(changes, "setting")
-        return _convert({**msgspec.to_builtins(self), **changes})
+        return _convert({**msgspec.structs.asdict(self), **changes})
 
 
 NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
@@ -109,7 +109,7 @@ def default_home() -> Path:
 def _convert(values: dict[str, Any]) -> Settings:
     values = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         raise SettingsError(f"Bad setting: {error}.") from None
     for name, low, high in _RANGES:

@@ -1,0 +1,7 @@
+"""The node's HTTP API: ``/v1`` (OpenAI and Anthropic), ``/api/v1`` (management), health and metrics."""
+
+from .app import App
+from .context import Context
+from .server import Server
+
+__all__ = ["App", "Context", "Server"]

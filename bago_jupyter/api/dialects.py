@@ -1,0 +1,109 @@
+"""Errors in the client's own dialect: as a body before the first byte, as an event after it."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from ..errors import BagoError
+from ..router.shape import Task
+
+Dialect = Literal["chat", "completions", "embeddings", "rerank", "responses", "messages"]
+
+
+class Endpoint(NamedTuple):
+    """One inference route."""
+
+    dialect: Dialect
+    task: Task
+    path: bytes
+    """The path under which backends serve it."""
+
+
+ENDPOINTS: dict[str, Endpoint] = {
+    "/v1/chat/completions": Endpoint("chat", "generate", b"/v1/chat/completions"),
+    "/v1/completions": Endpoint("completions", "generate", b"/v1/completions"),
+    "/v1/embeddings": Endpoint("embeddings", "embed", b"/v1/embeddings"),
+    "/v1/rerank": Endpoint("rerank", "rerank", b"/v1/rerank"),
+    "/v1/responses": Endpoint("responses", "generate", b"/v1/responses"),
+    "/v1/messages": Endpoint("messages", "generate", b"/v1/messages"),
+    "/v1/messages/count_tokens": Endpoint("messages", "generate", b"/v1/messages/count_tokens"),
+}
+
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+def error_body(error: BagoError, dialect: Dialect = "chat") -> bytes:
+    """The JSON body of an error answer.
+
+    OpenAI: ``{"error": {message, type, param, code}}``; Anthropic:
+    ``{"type": "error", "error": {type, message}}``.
+    """
+    if dialect == "messages":
+        kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
+        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": error.message}})
+    return msgspec.json.encode({"error": _openai(error)})
+
+
+def error_event(error: BagoError, dialect: Dialect) -> bytes:
+    """The SSE event that ends a stream which broke after its first byte."""
+    if dialect == "messages":
+        return b"event: error\ndata: " + error_body(error, dialect) + b"\n\n"
+    if dialect == "responses":
+        event = {"type": "error", "code": error.code, "message": error.message, "param": None}
+        return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
+    return b"data: " + error_body(error, dialect) + b"\n\n"
+
+
+def _openai(error: BagoError) -> dict[str, str | None]:
+    return {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+
+
+class _Upstream(msgspec.Struct):
+    message: str
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+
+
+class _UpstreamBody(msgspec.Struct):
+    error: _Upstream
+
+
+class BackendError(BagoError):
+    """An error that a backend answered, retold in the client's dialect."""
+
+    def __init__(self, status: int, message: str, type: str, code: str, param: str | None):
+        super().__init__(message, param=param)
+        self.status = status  # type: ignore[misc]
+        self.type = type  # type: ignore[misc]
+        self.code = code  # type: ignore[misc]
+
+
+def retell(status: int, body: bytes) -> BackendError | None:
+    """A backend's error body as an error of ours, or ``None`` where it is proper already.
+
+    llama-server puts the HTTP status into ``code`` and has type names of its own.
+    """
+    try:
+        error = msgspec.json.decode(body, type=_UpstreamBody).error
+    except msgspec.DecodeError:
+        text = body[:200].decode("utf-8", "replace").strip() or "no reason given"
+        return BackendError(status, f"The backend answered {status}: {text}", "server_error", "backend", None)
+    if isinstance(error.code, str) or (error.code is None and error.type is not None):
+        return None
+    if error.type == "exceed_context_size_error":
+        return BackendError(
+            400, error.message, "invalid_request_error", "context_length_exceeded", "messages"
+        )
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return BackendError(status, error.message, kind, error.type or kind, error.param)

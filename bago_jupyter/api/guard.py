@@ -1,0 +1,60 @@
+"""Who may ask: browsers' origins, the host they think they talk to, and keys."""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from ..errors import Forbidden, Unauthorized
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_ADMIN_HINT = "This route is for the node's own tools: they read the token in node.json."
+
+
+def check_host(host: bytes | None, origin: bytes | None) -> None:
+    """Refuse a browser that was led here (DNS rebinding, cross-site requests).
+
+    A page of another site that resolves its own name to 127.0.0.1 still sends that name as Host,
+    and every cross-site request that could do harm carries its Origin. Raises :class:`Forbidden`.
+    """
+    if host is not None and _name(host.decode("latin-1")) not in LOOPBACK_NAMES:
+        raise Forbidden("This API answers on localhost only; ask for http://127.0.0.1 with its port.")
+    if origin is not None and not _local_origin(origin.decode("latin-1")):
+        raise Forbidden("Web pages of other sites may not use this API.")
+
+
+def check_key(presented: bytes | None, *keys: str | None) -> None:
+    """Compare the client's key with each valid one in constant time. Raises :class:`Unauthorized`."""
+    given = presented or b""
+    valid = [hmac.compare_digest(given, key.encode()) for key in keys if key]
+    if not any(valid):
+        what = "is wrong" if presented else "is missing"
+        raise Unauthorized(f"The API key {what}; send it as 'Authorization: Bearer KEY'.")
+
+
+def check_admin(presented: bytes | None, token: str) -> None:
+    """As :func:`check_key` for management. Raises :class:`Unauthorized`."""
+    if not hmac.compare_digest(presented or b"", token.encode()):
+        raise Unauthorized(_ADMIN_HINT)
+
+
+def bearer(authorization: bytes | None) -> bytes | None:
+    """The token of an ``Authorization: Bearer`` header (RFC 6750, 2.1)."""
+    if authorization is not None and authorization[:7].lower() == b"bearer ":
+        return authorization[7:].strip()
+    return None
+
+
+def _name(host: str) -> str:
+    """Host without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0].lower()
+
+
+def _local_origin(origin: str) -> bool:
+    try:
+        host = urlsplit(origin).hostname
+    except ValueError:
+        return False
+    return host in ("localhost", "127.0.0.1", "::1")

@@ -1,0 +1,214 @@
+"""Every route but the hot path: models, management, health, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route, Router
+
+from ..engines.describe import describe, describe_all
+from ..engines.pull import pull
+from ..errors import InvalidRequest, NotFound
+from ..wire import Decision, LoadRequest, ModelInfo, PullRequest, UnloadRequest
+from .catalogue import list_models, show_model
+from .context import Context
+from .guard import bearer, check_admin, check_key
+from .jobs import sse, stream
+from .metrics import CONTENT_TYPE, exposition
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+T = TypeVar("T")
+
+MAX_BODY = 1024 * 1024
+LOG_TAIL = 1024 * 1024
+"""Bytes at the end of the log file that are looked at."""
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """``value`` as JSON."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def routes(context: Context) -> Router:
+    """The router of one node's routes; it raises :class:`BagoError` for whoever calls it to render."""
+    public = _Public(context)
+    admin = _Admin(context)
+    table: list[tuple[str, str, Handler]] = [
+        ("GET", "/", public.root),
+        ("GET", "/health", public.health),
+        ("GET", "/metrics", public.metrics),
+        ("GET", "/v1/models", public.models),
+        ("GET", "/v1/models/{id:path}", public.model),
+        ("GET", "/api/v1/status", admin.status),
+        ("GET", "/api/v1/models", admin.models),
+        ("DELETE", "/api/v1/models", admin.remove),
+        ("POST", "/api/v1/models/load", admin.load),
+        ("POST", "/api/v1/models/unload", admin.unload),
+        ("POST", "/api/v1/models/pull", admin.pull),
+        ("GET", "/api/v1/decisions", admin.decisions),
+        ("GET", "/api/v1/decisions/{id}", admin.decision),
+        ("GET", "/api/v1/log", admin.log),
+        ("GET", "/api/v1/events", admin.events),
+        ("POST", "/api/v1/shutdown", admin.shutdown),
+    ]
+
+    async def nothing(scope: Any, receive: Any, send: Any) -> None:
+        raise NotFound(f"There is no route {scope['method']} {scope['path']}; models are at /v1/models.")
+
+    return Router(
+        [Route(path, _checked(context, path, handler), methods=[method]) for method, path, handler in table],
+        default=nothing,
+        redirect_slashes=False,
+    )
+
+
+def _checked(context: Context, path: str, handler: Handler) -> Handler:
+    async def guarded(request: Request) -> Response:
+        presented = bearer(request.headers.get("authorization", "").encode("latin-1"))
+        if path.startswith("/api/"):
+            check_admin(presented, context.admin_token)
+        elif path.startswith("/v1/") and context.settings.api_key is not None:
+            key = presented or request.headers.get("x-api-key", "").encode("latin-1")
+            check_key(key, context.settings.api_key, context.admin_token)
+        return await handler(request)
+
+    return guarded
+
+
+class _Public:
+    def __init__(self, context: Context):
+        self._context = context
+
+    async def root(self, request: Request) -> Response:
+        name = self._context.status().name
+        return Response(f"bago node {name}: OpenAI API at /v1\n", media_type="text/plain")
+
+    async def health(self, request: Request) -> Response:
+        return answer({"status": "ok", "service": "bago"})
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(exposition(self._context), headers={"content-type": CONTENT_TYPE})
+
+    async def models(self, request: Request) -> Response:
+        return answer(list_models(self._context.dispatcher.table))
+
+    async def model(self, request: Request) -> Response:
+        return answer(show_model(self._context.dispatcher.table, request.path_params["id"]))
+
+
+class _Admin:
+    def __init__(self, context: Context):
+        self._context = context
+
+    async def status(self, request: Request) -> Response:
+        return answer(self._context.status())
+
+    async def models(self, request: Request) -> Response:
+        return answer(describe_all(self._context.library, self._context.runners, self._name))
+
+    async def remove(self, request: Request) -> Response:
+        model = request.query_params.get("model", "")
+        await self._context.runners.unload(model)
+        await self._context.library.remove(model)
+        return answer(None)
+
+    async def load(self, request: Request) -> Response:
+        wanted = await _read(request, LoadRequest)
+        model = self._context.library.get(wanted.model)
+
+        async def job(progress: Any) -> ModelInfo:
+            await self._context.runners.ensure(
+                model,
+                wanted.task,
+                context_length=wanted.context_length,
+                gpu_layers=wanted.gpu_layers,
+                slots=wanted.slots,
+                progress=progress,
+            )
+            return self._describe(wanted.model)
+
+        return stream(job)
+
+    async def unload(self, request: Request) -> Response:
+        wanted = await _read(request, UnloadRequest)
+        self._context.library.get(wanted.model)
+        await self._context.runners.unload(wanted.model)
+        return answer(self._describe(wanted.model))
+
+    async def pull(self, request: Request) -> Response:
+        wanted = await _read(request, PullRequest)
+        library = self._context.library
+
+        async def job(progress: Any) -> ModelInfo:
+            id = await pull(
+                wanted.source, library.root, name=wanted.name, sha256=wanted.sha256, progress=progress
+            )
+            await library.rescan()
+            return self._describe(id)
+
+        return stream(job)
+
+    async def decisions(self, request: Request) -> Response:
+        limit = request.query_params.get("limit", "20")
+        newest = list(self._context.dispatcher.decisions.values())[::-1]
+        return answer(newest[: int(limit) if limit.isdecimal() else 20])
+
+    async def decision(self, request: Request) -> Response:
+        kept = self._context.dispatcher.decisions
+        id = request.path_params["id"]
+        decision: Decision | None = next(reversed(kept.values()), None) if id == "latest" else kept.get(id)
+        if decision is None:
+            raise NotFound("No request has been made yet." if id == "latest" else f"No request {id} is kept.")
+        return answer(decision)
+
+    async def log(self, request: Request) -> Response:
+        lines = request.query_params.get("lines", "50")
+        count = int(lines) if lines.isdecimal() else 50
+        return answer(await asyncio.to_thread(_tail, self._context, count))
+
+    async def events(self, request: Request) -> Response:
+        bus = self._context.bus
+
+        async def body() -> AsyncIterator[bytes]:
+            with bus.subscription() as queue:
+                yield b": here they come\n\n"
+                while True:
+                    yield sse(await queue.get())
+
+        return StreamingResponse(body(), media_type="text/event-stream")
+
+    async def shutdown(self, request: Request) -> Response:
+        self._context.shut_down()
+        return answer(None)
+
+    @property
+    def _name(self) -> str:
+        return self._context.status().name
+
+    def _describe(self, id: str) -> ModelInfo:
+        return describe(self._context.library, self._context.runners, self._name, id)
+
+
+async def _read(request: Request, type: type[T]) -> T:
+    body = await request.body()
+    if len(body) > MAX_BODY:
+        raise InvalidRequest("The body of a management request is at most 1 MiB.")
+    try:
+        return msgspec.json.decode(body, type=type)
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"The body does not fit {request.url.path}: {error}.") from None
+
+
+def _tail(context: Context, count: int) -> Iterable[str]:
+    try:
+        with context.home.log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - LOG_TAIL))
+            return file.read().decode("utf-8", "replace").splitlines()[-count:] if count else []
+    except FileNotFoundError:
+        return []

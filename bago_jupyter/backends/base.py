@@ -1,0 +1,55 @@
+"""What every backend is to the router."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from ..relay import Exchange
+from ..router import Offer
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """A request as it is relayed: the client's own bytes."""
+
+    id: str
+    path: bytes
+    """``/v1/chat/completions`` and the like, without the query."""
+    body: bytes
+    headers: list[tuple[bytes, bytes]] = []
+    """Headers of the client that a backend may see; never its keys."""
+    header_timeout: float = 300.0
+
+
+class Opened(NamedTuple):
+    """An exchange whose response head is there; ``release`` is called once when it is over."""
+
+    exchange: Exchange
+    release: Callable[[], None]
+
+
+class Backend(Protocol):
+    """One thing that answers. Belongs to the node's loop."""
+
+    id: str
+    kind: str
+    node: str
+    """Name of the node or connection it stands for."""
+
+    def offers(self) -> Iterable[Offer]:
+        """What it has now."""
+        ...
+
+    async def open(self, request: Request, offer: Offer) -> Opened:
+        """Send ``request``. Raises a :class:`~bago_jupyter.errors.BagoError` when it cannot be sent."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+def nothing() -> None:
+    """A ``release`` that has nothing to release."""

@@ -1,0 +1,89 @@
+"""The models of this machine: runners, loaded when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import cast
+
+from ..engines.library import Library
+from ..engines.runner import Runner
+from ..engines.runners import Runners
+from ..errors import Unavailable, UpstreamFailed, UpstreamTimeout
+from ..router import Offer
+from ..router.shape import Task
+from ..settings import Settings
+from .base import Opened, Request
+from .http import Target
+
+TASKS: dict[bytes, Task] = {b"/v1/embeddings": "embed", b"/v1/rerank": "rerank"}
+"""Paths that want a runner of their own; every other generates."""
+
+
+class LocalBackend:
+    """Runners of the library's models. Belongs to the node's loop."""
+
+    id = "local"
+    kind = "local"
+
+    def __init__(self, node: str, settings: Settings, library: Library, runners: Runners):
+        self.node = node
+        self._settings = settings
+        self._library = library
+        self._runners = runners
+        self._targets: dict[str, Target] = {}
+
+    def offers(self) -> Iterable[Offer]:
+        for model in self._library.models.values():
+            states = {info.state: info for info in self._runners.infos(model.id)}
+            running = states.get("ready")
+            failed = states.get("failed")
+            yield Offer(
+                backend=self.id,
+                node=self.node,
+                model=model.id,
+                tasks=cast("frozenset[Task]", frozenset(model.tasks)),
+                state="ready" if running else "available",
+                reason=failed.error if failed else None,
+                context_length=running.context_length if running else model.context_length,
+                digest=model.digest,
+                quantization=model.quantization,
+                local=True,
+                slots=running.slots if running else self._settings.slots,
+            )
+
+    async def open(self, request: Request, offer: Offer) -> Opened:
+        """Send to the model's runner, loading it first; a runner that dies before it answers is
+        restarted and asked once more."""
+        task = TASKS.get(request.path, "generate")
+        try:
+            return await self._send(request, offer.model, task)
+        except UpstreamTimeout:
+            raise
+        except UpstreamFailed:
+            return await self._send(request, offer.model, task)
+
+    async def close(self) -> None:
+        for target in self._targets.values():
+            target.pool.close()
+
+    async def _send(self, request: Request, model_id: str, task: str) -> Opened:
+        runner = self._runners.get(model_id, task)
+        if runner is None or runner.info.state != "ready":
+            if not self._settings.autoload and runner is None:
+                raise Unavailable(f"{model_id} is not loaded; run %bago load {model_id}.")
+            runner = await self._runners.ensure(self._library.get(model_id), task, retry=False)
+        with ExitStack() as stack:
+            stack.enter_context(self._runners.lease(runner))
+            exchange = await self._target(runner).send(request)
+            return Opened(exchange, stack.pop_all().close)
+
+    def _target(self, runner: Runner) -> Target:
+        url = runner.url
+        target = self._targets.get(url)
+        if target is None:
+            live = {info.url for info in self._runners.infos()}
+            for old in self._targets.keys() - live:
+                self._targets.pop(old).pool.close()
+            target = self._targets[url] = Target(url, runner.headers)
+        return target

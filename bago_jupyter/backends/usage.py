@@ -1,0 +1,46 @@
+"""Token counts of an answer, read from the bytes that pass without decoding them."""
+
+from __future__ import annotations
+
+import re
+
+TAIL = 4096
+"""Bytes at the end of an answer in which the usage stands, in every dialect."""
+
+_PROMPT = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*(\d+)')
+_COMPLETION = re.compile(rb'"(?:completion_tokens|output_tokens)"\s*:\s*(\d+)')
+
+
+class Usage:
+    """Watches an answer go by; :meth:`tokens` is right once it is complete."""
+
+    __slots__ = ("_events", "_head", "_tail", "stream")
+
+    def __init__(self, stream: bool):
+        self.stream = stream
+        self._events = 0
+        self._head = b""
+        self._tail = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if self.stream:
+            self._events += chunk.count(b"data:")
+            if not self._head:
+                self._head = chunk[:TAIL]
+        self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
+
+    def tokens(self) -> tuple[int | None, int | None]:
+        """``(prompt, completion)``; a stream without usage counts one token an event."""
+        prompt = _last(_PROMPT, self._tail)
+        if prompt is None:  # Anthropic streams tell the prompt's tokens in their first event
+            prompt = _last(_PROMPT, self._head)
+        completion = _last(_COMPLETION, self._tail)
+        if completion is None and self.stream:
+            completion = max(0, self._events - 2) or None
+        return prompt, completion
+
+
+def _last(pattern: re.Pattern[bytes], data: bytes) -> int | None:
+    found = pattern.findall(data)
+    return int(found[-1]) if found else None

@@ -1,0 +1,210 @@
+"""A node: its parts wired together, started and stopped. Nothing else happens here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import filelock
+
+from . import logs
+from ._version import __version__
+from .api import App, Context, Server
+from .backends import Backend, Dispatcher, LocalBackend
+from .engines.describe import describe_all
+from .engines.engine import ENGINES, accelerator
+from .engines.library import Library
+from .engines.runners import Runners
+from .errors import BagoError
+from .events import Bus, LibraryChanged, NodeDown, NodeUp, Notice, RunnerChanged
+from .identity import Identity
+from .relay import Pace
+from .settings import Settings
+from .state import Home
+from .wire import NodeFile, Place, RunnerInfo, Status
+
+log = logging.getLogger("bago.node")
+
+
+class Node:
+    """One node of the mesh: ``node = await Node(Settings.load({...})).start()``.
+
+    Belongs to the loop that starts it. ``backends`` are taken into the catalogue beside the local
+    one. Only one node runs per home: :meth:`start` raises :class:`NodeRunsAlready` for a second.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        place: Place = "kernel",
+        backends: Iterable[Backend] = (),
+    ):
+        self.settings = settings or Settings.load()
+        self.place = place
+        self.home = Home(self.settings.home)
+        self.bus = Bus()
+        self.started_at = 0.0
+        self.notices: list[str] = []
+        self.stopped = asyncio.Event()
+        """Set when the node has stopped."""
+        self.file: NodeFile
+        """How to reach it, once it has started."""
+        self._extra = tuple(backends)
+        self._stack = AsyncExitStack()
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that people see."""
+        return self.settings.name or socket.gethostname().partition(".")[0]
+
+    async def start(self) -> Node:
+        """Come up: lock, identity, library, runners, API. Undone as a whole if a part fails."""
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        self.bus.publish(NodeUp(name=self.name, url=self.status().url))
+        log.info("Node %s (%s) is up on port %d", self.name, self.identity.short, self.file.port)
+        return self
+
+    async def stop(self, reason: str = "asked to stop") -> None:
+        """Go down within 1.5 s: everything that was started ends, in the reverse order."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop(reason))
+        await asyncio.shield(self._stopping)
+
+    def status(self) -> Status:
+        """The node's state at this moment."""
+        return Status(
+            name=self.name,
+            fingerprint=self.identity.fingerprint,
+            version=__version__,
+            pid=os.getpid(),
+            place=self.place,
+            started_at=self.started_at,
+            uptime=time.time() - self.started_at,
+            home=str(self.home.root),
+            url=f"http://127.0.0.1:{self._server.port}/v1",
+            port=self._server.port,
+            loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
+            api_key_required=self.settings.api_key is not None,
+            engines=[engine.info() for engine in ENGINES],
+            accelerator=accelerator(),
+            library=len(self.library.models),
+            runners=self.runners.infos(),
+            requests=self.dispatcher.counts,
+            notices=self.notices,
+        )
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        settings, home = self.settings, self.home
+        lock = home.lock()
+        if not _try(lock):
+            raise NodeRunsAlready(f"Another process already runs the node of {home.root}.")
+        stack.callback(lock.release)
+        stack.callback(logs.attach(home.log, settings.log_level))
+        self.identity = Identity.open(home)
+        self.library = Library(settings.models_dir, home.root / "library.json", self._library_changed)
+        self.runners = Runners(settings, self._runner_changed)
+        self.dispatcher = Dispatcher(self.bus, max_queue=settings.max_queue)
+        stack.push_async_callback(self.dispatcher.close)
+        stack.push_async_callback(self.runners.stop)
+        await self.library.start()
+        stack.push_async_callback(self.library.stop)
+        self.dispatcher.add(LocalBackend(self.name, settings, self.library, self.runners))
+        for backend in self._extra:
+            self.dispatcher.add(backend)
+        pace = Pace(settings.switch_interval, settings.cell_share)
+        stack.callback(pace.close)
+        left = home.read_node()  # by a node that died: its clients go on with this one
+        token = left.admin_token if left is not None else secrets.token_urlsafe(32)
+        self._server = Server(App(self._context(pace, token)))
+        stack.push_async_callback(self._server.stop)
+        self.started_at = time.time()
+        port = await self._server.start(settings.port)
+        if settings.port and port != settings.port:
+            self._notice(f"Port {settings.port} is taken; this node uses {port}.")
+        self.file = NodeFile(
+            pid=os.getpid(),
+            host="127.0.0.1",
+            port=port,
+            started_at=self.started_at,
+            place=self.place,
+            version=__version__,
+            fingerprint=self.identity.fingerprint,
+            admin_token=token,
+            api_key=settings.api_key,
+        )
+        home.write_node(self.file)
+        stack.callback(home.forget_node, os.getpid())
+
+    async def _stop(self, reason: str) -> None:
+        log.info("Node %s stops: %s", self.name, reason)
+        self.bus.publish(NodeDown(reason=reason))
+        try:
+            await self._stack.aclose()
+        finally:
+            self.stopped.set()
+
+    def _context(self, pace: Pace, token: str) -> Context:
+        return Context(
+            settings=self.settings,
+            home=self.home,
+            library=self.library,
+            runners=self.runners,
+            dispatcher=self.dispatcher,
+            bus=self.bus,
+            pace=pace,
+            status=self.status,
+            shut_down=lambda: _later(lambda: self.stop("asked to by a client")),
+            admin_token=token,
+        )
+
+    def _library_changed(self) -> None:
+        self._refresh()
+        if self.bus.watched:
+            self.bus.publish(LibraryChanged(models=describe_all(self.library, self.runners, self.name)))
+
+    def _runner_changed(self, info: RunnerInfo) -> None:
+        self._refresh()
+        self.bus.publish(RunnerChanged(runner=info))
+
+    def _refresh(self) -> None:
+        self.dispatcher.refresh()
+
+    def _notice(self, message: str) -> None:
+        log.warning("%s", message)
+        self.notices.append(message)
+        self.bus.publish(Notice(message=message))
+
+
+class NodeRunsAlready(BagoError):
+    """Another process holds ``node.lock`` of this home."""
+
+    status = 409
+    code = "node_runs_already"
+
+
+def _try(lock: filelock.BaseFileLock) -> bool:
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    return True
+
+
+SHUTDOWN_DELAY = 0.05
+"""Seconds in which the answer to the shutdown request reaches its client."""
+
+
+def _later(stop: Callable[[], Any]) -> None:
+    loop = asyncio.get_running_loop()
+    loop.call_later(SHUTDOWN_DELAY, lambda: loop.create_task(stop()))

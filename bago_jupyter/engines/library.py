@@ -1,0 +1,204 @@
+"""The models of a node: a watched folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from ..errors import ModelFileError, ModelNotFound
+from .modelfile import ModelFile, digest, read_model, weight_files
+from .scan import Found, scan
+from .watch import Watch
+from .worker import Worker
+
+log = logging.getLogger("bago.library")
+
+SETTLE = 2.0
+"""Seconds without a change after which an unreadable file is broken; before, it may still be copied."""
+
+
+class _Cache(msgspec.Struct):
+    version: int = 1
+    models: dict[str, ModelFile] = {}
+    """By ``Found.stamp``."""
+
+
+class Library:
+    """Keeps ``models`` true to what lies below ``root``. Belongs to the loop that started it."""
+
+    def __init__(self, root: Path, cache: Path, on_change: Callable[[], None]):
+        self.root = root
+        self.models: Mapping[str, ModelFile] = {}
+        self.broken: Mapping[str, str] = {}
+        """By id, one sentence for each file that looks like a model and is none."""
+        self._cache_path = cache
+        self._on_change = on_change
+        self._known: dict[str, ModelFile] = {}
+        self._found: dict[str, Found] = {}
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch: Watch | None = None
+        self._reader = Worker("bago-library")
+        self._digester = Worker("bago-digest", niceness=10)
+        self._stop = threading.Event()
+
+    async def start(self) -> None:
+        """Make the folder, scan it once and begin to watch. Raises ``OSError`` if it cannot be made."""
+        loop = asyncio.get_running_loop()
+        await self._reader.call(self.root.mkdir, parents=True, exist_ok=True)
+        self._known = await self._reader.call(self._read_cache)
+        self._watch = Watch(self.root, lambda: _hand_over(loop, self._wake.set))
+        self._watch.start()
+        await self.rescan()
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._digest())]
+
+    async def stop(self) -> None:
+        """Stop watching; a digest under way is given up."""
+        self._stop.set()
+        if self._watch is not None:
+            self._watch.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        self._reader.close()
+        self._digester.close()
+
+    def get(self, id: str) -> ModelFile:
+        """The model called ``id``. Raises :class:`ModelNotFound`; :class:`ModelFileError` if it is broken."""
+        if (model := self.models.get(id)) is not None:
+            return model
+        if (sentence := self.broken.get(id)) is not None:
+            raise ModelFileError(sentence)
+        names = sorted(self.models)
+        near = difflib.get_close_matches(id, names, n=1)
+        if near:
+            hint = f" Did you mean {near[0]}?"
+        elif names:
+            hint = f" There are: {', '.join(names[:10])}{'...' if len(names) > 10 else ''}."
+        else:
+            hint = " The library is empty; pull a model first."
+        raise ModelNotFound(f"There is no model {id!r} here.{hint}", param="model")
+
+    async def rescan(self) -> None:
+        """Bring ``models`` and ``broken`` up to date with the folder."""
+        async with self._lock:
+            found = await self._reader.call(scan, self.root)
+            models: dict[str, ModelFile] = {}
+            broken: dict[str, str] = {}
+            unsettled = False
+            for id, item in found.items():
+                model = self._known.get(item.stamp)
+                if model is None:
+                    try:
+                        model = await self._reader.call(read_model, item.path, id)
+                    except ModelFileError as error:
+                        if time.time_ns() - item.mtime_ns < SETTLE * 1e9:
+                            unsettled = True
+                        else:
+                            broken[id] = error.message
+                        continue
+                    except OSError:
+                        unsettled = True  # it changed under the reader
+                        continue
+                models[id] = model
+            self._found = found
+            self._known = {found[id].stamp: model for id, model in models.items()}
+            if unsettled:
+                asyncio.get_running_loop().call_later(SETTLE / 4, self._wake.set)
+            if models != self.models or broken != self.broken:
+                self.models, self.broken = models, broken
+                await self._reader.call(self._write_cache, dict(self._known))
+                self._on_change()
+
+    async def remove(self, id: str) -> None:
+        """Delete the files of model ``id`` (a link: the link). Raises :class:`ModelNotFound`."""
+        model = self.models.get(id)
+        path = model.path if model else self._found[id].path if id in self.broken else self.get(id).path
+        await self._reader.call(_delete, path)
+        await self.rescan()
+
+    async def _follow(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.rescan()
+            except Exception:
+                log.exception("Could not scan %s", self.root)
+                await asyncio.sleep(1.0)
+
+    async def _digest(self) -> None:
+        """Compute the missing digests, one after another; smallest first, so that most are soon known."""
+        skip: set[str] = set()
+        while True:
+            todo = [
+                (model.size, id)
+                for id, model in self.models.items()
+                if model.digest is None and self._found[id].stamp not in skip
+            ]
+            if not todo:
+                await asyncio.sleep(0.25)
+                continue
+            id = min(todo)[1]
+            found = self._found[id]
+            try:
+                value = await self._digester.call(digest, found.path, self._stop)
+            except (OSError, ModelFileError):
+                value = None
+            async with self._lock:
+                model = self.models.get(id)
+                if value is None or model is None or self._found[id].stamp != found.stamp:
+                    skip.add(found.stamp)
+                    continue
+                model = msgspec.structs.replace(model, digest=value)
+                self.models = {**self.models, id: model}
+                self._known[found.stamp] = model
+                await self._reader.call(self._write_cache, dict(self._known))
+                self._on_change()
+
+    def _read_cache(self) -> dict[str, ModelFile]:
+        try:
+            return msgspec.json.decode(self._cache_path.read_bytes(), type=_Cache, dec_hook=_decode).models
+        except (OSError, msgspec.MsgspecError):
+            return {}
+
+    def _write_cache(self, known: dict[str, ModelFile]) -> None:
+        data = msgspec.json.encode(_Cache(models=known), enc_hook=str)
+        temporary = self._cache_path.with_name(f".{self._cache_path.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, self._cache_path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            log.warning("Cannot write %s: %s", self._cache_path, error.strerror)
+
+
+def _decode(kind: type, value: object) -> object:
+    return Path(str(value)) if issubclass(kind, Path) else value
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        for file in weight_files(path) if path.is_file() else []:
+            file.unlink(missing_ok=True)
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(function)

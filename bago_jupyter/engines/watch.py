@@ -1,0 +1,82 @@
+"""Tells when something below a folder changed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+log = logging.getLogger("bago.library")
+
+STEP = 100
+DEBOUNCE = 400
+"""Milliseconds: a change is told after ``STEP`` of quiet, and after ``DEBOUNCE`` at the latest."""
+LOOK = 5000
+"""Milliseconds after which the folder itself is looked at: a watch does not survive its removal."""
+
+
+class Watch:
+    """Calls ``changed`` from a daemon thread of its own until stopped."""
+
+    def __init__(self, root: Path, changed: Callable[[], None]):
+        self._root = root
+        self._changed = changed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="bago-watch", daemon=True)
+        self.ready = threading.Event()
+        """Set once changes are seen."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; it does within ``STEP``."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        polling = False
+        while not self._stop.is_set():
+            try:
+                self._root.mkdir(parents=True, exist_ok=True)
+                self._watch(polling)
+            except (OSError, RuntimeError) as error:
+                # inotify instances are few and shared by all programs of a user
+                if not polling:
+                    log.info(
+                        "Watching %s by polling, since the system refused a watch: %s", self._root, error
+                    )
+                polling = True
+                self._stop.wait(1.0)
+
+    def _watch(self, polling: bool) -> None:
+        """Watch until told to stop, or until the folder is another one."""
+        import watchfiles
+
+        identity = _identity(self._root)
+        changes = watchfiles.watch(
+            self._root,
+            watch_filter=None,
+            debounce=DEBOUNCE,
+            step=STEP,
+            stop_event=self._stop,
+            rust_timeout=LOOK,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            force_polling=polling or None,
+        )
+        self.ready.set()
+        for batch in changes:
+            if batch:
+                self._changed()
+            if _identity(self._root) != identity:
+                self._changed()
+                return
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -1,0 +1,88 @@
+"""Completion of ``%bago`` and ``%%bago`` lines, answered at once from what is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+from .known import STALE, STARTERS
+from .parse import find_option, option_names
+from .session import Session
+from .table import VERBS, Source, Verb
+
+_LINE = re.compile(r"\s*(?:[\w, ]+=\s*)?%?%bago(?:\s+(.*))?$", re.DOTALL)
+
+
+def candidates(text: str, session: Session) -> tuple[str, list[str]] | None:
+    """For a line up to the cursor: the fragment to replace and its completions.
+
+    ``None`` where the line is not ours. Never blocks.
+    """
+    match = _LINE.match(text)
+    if match is None or match[1] is None:
+        return None
+    words = match[1].split()
+    fragment = words.pop() if words and not match[1][-1:].isspace() else ""
+    if not words and not fragment.startswith("-"):
+        return fragment, [name for name in VERBS if name.startswith(fragment)]
+    cell = text.lstrip().startswith("%%")
+    verb = VERBS.get(words[0] if words else "", VERBS["chat"] if cell else None)
+    if verb is None:
+        return fragment, []
+    return fragment, [name for name in _values(verb, words, fragment, session) if name.startswith(fragment)]
+
+
+def _values(verb: Verb, words: list[str], fragment: str, session: Session) -> Iterable[str]:
+    before = find_option(verb, words[-1]) if words else None
+    if before is not None and before.kind != "flag":
+        return before.choices or _from(before.source, session)
+    if verb.rest and _in_prompt(verb, words):
+        return ()
+    if fragment.startswith("-"):
+        return sorted(name for name in option_names(verb) if name.startswith("--") or fragment == "-")
+    return _from(verb.source, session) or sorted(option_names(verb))
+
+
+def _in_prompt(verb: Verb, words: list[str]) -> bool:
+    """Whether the options are over and free text has begun."""
+    value = False
+    for word in words:
+        option = find_option(verb, word)
+        if not value and option is None and word != verb.name:
+            return True
+        value = option is not None and option.kind != "flag"
+    return False
+
+
+def _from(source: Source, session: Session) -> Iterable[str]:
+    if source == "verbs":
+        return VERBS
+    if source == "names":
+        return sorted(name for name in session.ip.user_ns if not name.startswith("_"))
+    if source == "starters":
+        return STARTERS
+    if source == "models":
+        session.known.refresh(older_than=STALE)
+        return session.known.models
+    return ()
+
+
+def matcher(session: Session) -> Callable[[CompletionContext], Any]:
+    """The completion matcher that IPython asks, for ``Completer.custom_matchers``."""
+
+    @context_matcher(identifier="bago", priority=1000)  # type: ignore[untyped-decorator]
+    def bago_matcher(context: CompletionContext) -> Any:
+        found = candidates(context.text_until_cursor, session)
+        if found is None:
+            return {"completions": [], "suppress": False}
+        fragment, names = found
+        return {
+            "completions": [SimpleCompletion(text=name, type="bago") for name in names],
+            "matched_fragment": fragment,
+            "suppress": True,
+        }
+
+    return bago_matcher  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""What the verbs do; each module is imported when one of its verbs is first used."""

@@ -1,0 +1,256 @@
+"""One HTTP/1.1 connection to a backend, and one exchange on it at a time.
+
+Bodies pass through as the bytes that arrived: nothing is decoded, and what arrives while the
+reader is busy is handed over in one piece. Everything here belongs to the loop of its transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from ..errors import UpstreamFailed, UpstreamTimeout
+
+MAX_HEADERS = 64 * 1024
+"""Bytes of response headers after which a backend is taken for broken."""
+HIGH_WATER = 256 * 1024
+"""Bytes waiting for the client at which reading from the backend pauses."""
+
+
+class Exchange:
+    """One request on its way: first the head (:meth:`opened`), then the body (:meth:`read`).
+
+    :meth:`close` may be called at any time: an exchange that is not complete takes its connection
+    with it, which tells the backend to stop.
+    """
+
+    __slots__ = ("_buffered", "_chunks", "_connection", "_error", "_waiter", "complete", "headers", "status")
+
+    def __init__(self, connection: Connection):
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.complete = False
+        self._connection: Connection | None = connection
+        self._chunks: deque[bytes] = deque()
+        self._buffered = 0
+        self._error: UpstreamFailed | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def header(self, name: bytes) -> bytes | None:
+        """Value of the first header ``name`` (lower case)."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    async def opened(self) -> None:
+        """Return once status and headers are there. Raises :class:`UpstreamFailed`."""
+        while not self.status:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+
+    async def read(self) -> bytes:
+        """The next bytes of the body, ``b""`` at its end. Raises :class:`UpstreamFailed`."""
+        while not self._chunks:
+            if self.complete:
+                return b""
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        chunk = self._chunks.popleft() if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._buffered = 0
+        if self._connection is not None:
+            self._connection.resume()
+        return chunk
+
+    async def read_all(self, limit: int = 1 << 20) -> bytes:
+        """The rest of the body, at most ``limit`` bytes; what is over is dropped."""
+        parts, size = [], 0
+        while size < limit and (chunk := await self.read()):
+            parts.append(chunk)
+            size += len(chunk)
+        return b"".join(parts)[:limit]
+
+    def close(self) -> None:
+        """End the exchange; harmless when it is complete."""
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+        self._wake()
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: UpstreamFailed) -> None:
+        self._error = error
+        self._connection = None
+        self._wake()
+
+    def _finish(self) -> None:
+        self.complete = True
+        self._connection = None
+        self._wake()
+
+
+class Connection(asyncio.Protocol):
+    """The protocol under :class:`Exchange`; made by :class:`~bago_jupyter.relay.pool.Pool`."""
+
+    def __init__(self, on_idle: Callable[[Connection], None], on_lost: Callable[[Connection], None]):
+        self._loop = asyncio.get_running_loop()
+        self._on_idle = on_idle
+        self._on_lost = on_lost
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._header_bytes = 0
+        self._until_eof = True
+        self._paused = False
+        self.used = 0
+        """Exchanges begun here; a failure before any byte of a later one may be a stale connection."""
+        self.received = False
+        """Whether any byte of the current answer arrived."""
+
+    @property
+    def alive(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, head: bytes, body: bytes, timeout: float) -> Exchange:
+        """Begin an exchange; without a response head after ``timeout`` seconds it fails."""
+        assert self._transport is not None and self._exchange is None
+        self.used += 1
+        self.received = False
+        exchange = self._exchange = Exchange(self)
+        self._deadline = self._loop.call_later(timeout, self._late, timeout)
+        if len(body) < HIGH_WATER:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+        return exchange
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def resume(self) -> None:
+        """Read on after a pause; called when the reader caught up."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange is None:  # nothing was asked: the backend is out of step
+            self.abort()
+            return
+        self.received = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._break(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
+        except httptools.HttpParserUpgrade:
+            self._break(UpstreamFailed("The backend wants to change the protocol."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        exchange = self._exchange
+        if exchange is not None:
+            if exchange.status and self._until_eof and exc is None:
+                self._end()
+                exchange._finish()
+            else:
+                when = "in the middle of its answer" if exchange.status else "before it answered"
+                self._break(UpstreamFailed(f"The backend closed the connection {when}."))
+        self._on_lost(self)
+
+    # -- httptools
+
+    def on_message_begin(self) -> None:
+        self._headers = []
+        self._header_bytes = 0
+        self._until_eof = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADERS:
+            self._break(UpstreamFailed("The backend's response headers are too large."))
+            return
+        if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
+            self._until_eof = False
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self._exchange is None or status < 200:  # 100 Continue, 103 Early Hints (RFC 9110, 15.2)
+            return
+        self._clear_deadline()
+        if status in (204, 304):
+            self._until_eof = False
+        self._exchange.status = status
+        self._exchange.headers = self._headers
+        self._exchange._wake()
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        exchange._chunks.append(body)
+        exchange._buffered += len(body)
+        exchange._wake()
+        if exchange._buffered > HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def on_message_complete(self) -> None:
+        exchange = self._exchange
+        if exchange is None or not exchange.status:
+            return
+        reusable = self._parser.should_keep_alive() and not self._until_eof
+        self.resume()
+        self._end()
+        exchange._finish()
+        if reusable and self.alive:
+            self._on_idle(self)
+        else:
+            self.abort()
+
+    def _end(self) -> None:
+        self._clear_deadline()
+        self._exchange = None
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self, timeout: float) -> None:
+        self._deadline = None
+        self._break(UpstreamTimeout(f"The backend sent no response header within {timeout:g} s."))
+
+    def _break(self, error: UpstreamFailed) -> None:
+        exchange = self._exchange
+        self._end()
+        if exchange is not None:
+            exchange._fail(error)
+        self.abort()

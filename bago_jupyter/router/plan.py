@@ -1,0 +1,91 @@
+"""The decision: hard gates first, then the policy's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ..wire import Candidate, Rejection
+from .breaker import Breakers
+from .load import IDLE, Load
+from .offer import Offer, Table
+from .policy import POLICIES
+from .shape import Shape
+
+Key = tuple[str, str]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Targets in the order in which they are to be tried, and why the others are not."""
+
+    policy: str
+    offers: tuple[Offer, ...]
+    candidates: tuple[Candidate, ...]
+    """Parallel to ``offers``."""
+    rejections: tuple[Rejection, ...]
+
+
+def plan(
+    shape: Shape,
+    table: Table,
+    *,
+    loads: Mapping[Key, Load],
+    breakers: Breakers,
+    now: float,
+    policy: str = "balanced",
+    turn: int = 0,
+) -> Plan:
+    """Decide who may answer ``shape``, best first.
+
+    Pure: the same arguments give the same plan, whatever order the table was built in. Raises
+    ``KeyError`` for an unknown policy. An empty plan says why in its rejections, or has none when
+    nobody offers the model.
+    """
+    score = POLICIES[policy]
+    scored: list[tuple[float, int, Offer, str]] = []
+    rejections: list[Rejection] = []
+    for position, offer in enumerate(table.find(shape.model)):
+        refused = _gate(shape, offer, breakers, now)
+        if refused is not None:
+            gate, reason = refused
+            rejections.append(Rejection(backend=offer.backend, node=offer.node, gate=gate, reason=reason))
+            continue
+        value, reason = score(shape, offer, loads.get((offer.backend, offer.model), IDLE), turn)
+        scored.append((value, position, offer, reason))
+    if len(scored) > 1:
+        scored.sort(key=lambda entry: entry[:2])
+    return Plan(
+        policy,
+        tuple(entry[2] for entry in scored),
+        tuple(
+            Candidate(backend=offer.backend, node=offer.node, model=offer.model, score=value, reason=reason)
+            for value, _, offer, reason in scored
+        ),
+        tuple(rejections),
+    )
+
+
+def _gate(shape: Shape, offer: Offer, breakers: Breakers, now: float) -> tuple[str, str] | None:
+    """The first gate that ``offer`` does not pass, with the reason, or ``None``."""
+    if shape.task not in offer.tasks:
+        return "task", f"{offer.model} cannot {shape.task}"
+    if offer.health in ("unhealthy", "disabled"):
+        return "health", offer.reason or offer.health
+    if offer.state == "failed":
+        return "health", offer.reason or "it could not be loaded"
+    if shape.local_only and not offer.local:
+        return "local-only", "the request may not leave this machine"
+    if shape.relayed and offer.peer:
+        return "relayed", "a relayed request is not relayed again"
+    if offer.context_length and shape.least_tokens > offer.context_length:
+        return (
+            "context",
+            f"at least {shape.least_tokens} prompt tokens, but the context holds {offer.context_length}",
+        )
+    breaker = (
+        None if offer.local else breakers.get(offer.backend, offer.model)
+    )  # runners back off by themselves
+    if breaker is not None and not breaker.allows(now):
+        return "breaker", f"paused after failures: {breaker.reason}"
+    return None

@@ -1,0 +1,36 @@
+"""What the router has to know of a request."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Task = Literal["generate", "embed", "rerank"]
+
+DEFAULT_ANSWER = 256
+"""Tokens of an answer that nobody bounded, for estimates of work only."""
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """A request without its content."""
+
+    model: str
+    """As the client wrote it: ``name`` or ``node/name``."""
+    task: Task = "generate"
+    stream: bool = False
+    prompt_tokens: int = 0
+    """Estimate from the size of the body, for the work it makes."""
+    least_tokens: int = 0
+    """Prompt tokens that it has at the very least, for the gate that refuses."""
+    max_tokens: int | None = None
+    caller: str = "local"
+    local_only: bool = False
+    """Only this machine may see the prompt."""
+    relayed: bool = False
+    """Came from a peer, and therefore may not go to another."""
+
+    @property
+    def work(self) -> int:
+        """Tokens to read and to write, as an estimate."""
+        return self.prompt_tokens + (DEFAULT_ANSWER if self.max_tokens is None else self.max_tokens)

@@ -1,0 +1,227 @@
+"""Keeps the widgets of a node up to date: one pump for each node, on the background loop.
+
+A pump reads the node's event stream while at least one of its widgets is on show, and is gone
+otherwise. It tells a widget at most once a frame, and asks for the whole status now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from .. import loops
+from ..client import AsyncNodeClient
+from ..errors import BagoError, NodeUnreachable
+from ..events import (
+    AnyEvent,
+    LibraryChanged,
+    NodeDown,
+    NodeUp,
+    Notice,
+    RequestEnded,
+    RequestStarted,
+    RunnerChanged,
+)
+from ..state import Home
+from ..wire import NodeFile, Status
+
+FRAME = 0.1
+"""Seconds between two messages to a widget, at least."""
+REFRESH = 5.0
+"""Seconds after which the whole status is read again, and between two tries to reach a lost node."""
+RETRY = 0.5
+_log = logging.getLogger(__name__)
+
+
+class Follower(Protocol):
+    """What a pump feeds. Called on the background loop."""
+
+    @property
+    def live(self) -> bool:
+        """Whether anybody looks."""
+
+    def show(self, status: Status | None, down: str | None, *, tell: bool) -> None:
+        """Take the newest status, or why there is none; show it unless ``tell`` is false."""
+
+    def release(self) -> None:
+        """Nobody looks any more."""
+
+
+def follow(node: NodeFile, widget: Follower) -> None:
+    """Feed ``widget`` with the state of ``node`` until nobody looks at it. Thread-safe."""
+    loops.background().loop.call_soon_threadsafe(_follow, node, widget)
+
+
+async def connect(node: NodeFile) -> AsyncNodeClient:
+    """A client of the node of a pumped widget, which lives as long as its pump. Background loop only."""
+    return _pump(node).client
+
+
+_pumps: dict[str, Pump] = {}
+
+
+def _pump(node: NodeFile) -> Pump:
+    pump = _pumps.get(node.fingerprint)
+    if pump is None or pump.over:
+        pump = _pumps[node.fingerprint] = Pump(node)
+    return pump
+
+
+def _follow(node: NodeFile, widget: Follower) -> None:
+    _pump(node).add(widget)
+
+
+class Pump:
+    """Follows one node. Belongs to the background loop."""
+
+    def __init__(self, node: NodeFile):
+        self.node = node
+        self.client = AsyncNodeClient(node)
+        self._widgets: list[Follower] = []
+        self._status: Status | None = None
+        self._told: tuple[bytes, str | None] | None = None
+        self._changed = asyncio.Event()
+        self._stale = True
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name=f"pump {node.fingerprint[:11]}")
+
+    @property
+    def over(self) -> bool:
+        """Whether this pump has ended, or its loop has."""
+        return self._task.done() or self._loop is not asyncio.get_running_loop()
+
+    def add(self, widget: Follower) -> None:
+        """Feed ``widget`` too; one that is fed already is told everything anew."""
+        if widget not in self._widgets:
+            self._widgets.append(widget)
+        self._told = None
+        self._changed.set()
+
+    async def _run(self) -> None:
+        wait = RETRY
+        try:
+            while self._watched():
+                try:
+                    await self._follow()
+                except (BagoError, msgspec.DecodeError) as error:
+                    lost = self._told is not None and self._told[1] is not None
+                    wait = min(wait * 2, REFRESH) if lost else RETRY
+                    self._tell(str(error))
+                    await asyncio.sleep(wait)
+                    await self._look_again()
+        except asyncio.CancelledError:
+            self._tell("The kernel's background loop has ended; run %bago up.")
+            raise
+        except Exception:
+            _log.exception("the pump of %s failed", self.node.fingerprint)
+            self._tell("The live view failed; the kernel's log has more.")
+        finally:
+            if _pumps.get(self.node.fingerprint) is self:
+                del _pumps[self.node.fingerprint]
+            await self.client.close()
+
+    async def _follow(self) -> None:
+        """Feed the widgets until nobody looks; raises when the node is gone."""
+        reader = asyncio.create_task(self._read())
+        reader.add_done_callback(lambda _: self._changed.set())
+        self._stale = True
+        try:
+            while self._watched():
+                if reader.done():
+                    reader.result()
+                    raise NodeUnreachable(f"The node at {self.client.url} went away.")
+                if self._stale or self._status is None:
+                    self._stale = False
+                    self._status = await self.client.status()
+                    read = time.monotonic()
+                self._tell(None)
+                await asyncio.sleep(FRAME)
+                await self._pause(read + REFRESH - time.monotonic())
+                self._stale |= time.monotonic() >= read + REFRESH
+        finally:
+            reader.cancel()
+            with suppress(asyncio.CancelledError, BagoError, msgspec.DecodeError):
+                await reader
+
+    async def _read(self) -> None:
+        async for event in self.client.events():
+            if isinstance(event, NodeDown):
+                raise NodeUnreachable(f"The node has stopped ({event.reason}); run %bago up.")
+            if self._status is not None and fold(self._status, event):
+                self._changed.set()
+            loading = isinstance(event, RunnerChanged) and event.runner.state == "loading"
+            if isinstance(event, (NodeUp, LibraryChanged, RunnerChanged)) and not loading:
+                self._stale = True
+                self._changed.set()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for a change, or for ``seconds``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._changed.wait()
+        self._changed.clear()
+
+    async def _look_again(self) -> None:
+        """Follow the node's home to a new process, port or token."""
+        if self._status is None:
+            return
+        with suppress(BagoError):
+            node = Home(Path(self._status.home)).read_node()
+            if node is not None and node != self.node and node.fingerprint == self.node.fingerprint:
+                await self.client.close()
+                self.node, self.client = node, AsyncNodeClient(node)
+
+    def _watched(self) -> bool:
+        for widget in [widget for widget in self._widgets if not widget.live]:
+            self._widgets.remove(widget)
+            widget.release()
+        return bool(self._widgets)
+
+    def _tell(self, down: str | None) -> None:
+        status = self._status
+        # Views count the seconds themselves, so a calm node costs the browser nothing.
+        calm = b"" if status is None else msgspec.json.encode(msgspec.structs.replace(status, uptime=0.0))
+        news = (calm, down) != self._told
+        self._told = (calm, down)
+        for widget in self._widgets:
+            try:
+                widget.show(status, down, tell=news)
+            except Exception:
+                _log.exception("a widget could not be fed")
+
+
+def fold(status: Status, event: AnyEvent) -> bool:
+    """Bring ``status`` up to date with ``event``, in place; whether anything changed.
+
+    Between two reads of the status only: it spares the node one for every request that it serves.
+    """
+    counts = status.requests
+    match event:
+        case RequestStarted():
+            counts.total += 1
+            counts.in_flight += 1
+        case RequestEnded(outcome=outcome):
+            counts.in_flight = max(0, counts.in_flight - 1)
+            if outcome == "ok":
+                counts.ok += 1
+            elif outcome == "cancelled":
+                counts.cancelled += 1
+            else:
+                counts.failed += 1
+        case RunnerChanged(runner=runner):
+            same = [(old.model, old.task) == (runner.model, runner.task) for old in status.runners]
+            if True in same:
+                status.runners[same.index(True)] = runner
+            else:
+                status.runners.append(runner)
+        case Notice(message=message) if message not in status.notices:
+            status.notices.append(message)
+        case _:
+            return False
+    return True

@@ -1,0 +1,126 @@
+// Mirrors bago_jupyter/widgets/base.py: the browser's end of the hello and request protocols.
+import type { AnyModel } from "@anywidget/types";
+
+/** Seconds after which a view says hello again, so that the kernel can tell a live view from a lost one. */
+const RENEW = 240;
+/** Seconds between two hellos while the node is down or the kernel has not answered yet. */
+const RETRY = [2, 4, 8, 16, 30];
+/** Seconds after which a request counts as lost. */
+const PATIENCE = 30;
+
+type Snapshot = { snapshot: unknown };
+type Reply = { id: number; ok: unknown } | { id: number; error: string };
+
+/** A view's line to its widget in the kernel. */
+export class Link<T> {
+  readonly #model: AnyModel<Snapshot>;
+  readonly #view = crypto.getRandomValues(new Uint32Array(2)).join("-");
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  readonly #onState: (state: T, live: boolean) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #tries = 0;
+  #answered = false;
+  #fresh = false;
+  #restless = false;
+
+  /** `onState` is called with the last known state at once, and with every new one. */
+  constructor(model: AnyModel<Snapshot>, onState: (state: T, live: boolean) => void) {
+    this.#model = model;
+    this.#onState = onState;
+    model.on("change:snapshot", this.#changed);
+    model.on("msg:custom", this.#received);
+    document.addEventListener("visibilitychange", this.#visibility);
+    this.#show();
+    this.#visibility();
+  }
+
+  /** Whether the kernel has answered this view: before that it may be busy, or gone. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  /** Say hello more often, as while the node is down and only a hello can bring the pump back. */
+  set restless(value: boolean) {
+    if (value === this.#restless) return;
+    this.#restless = value;
+    this.#tries = 0;
+    if (!document.hidden) this.#schedule();
+  }
+
+  /** Ask the widget for `kind`; rejects with the kernel's sentence. */
+  request(kind: string, fields: Record<string, unknown> = {}): Promise<unknown> {
+    // A number, since ipykernel 7.4 keeps a route for ever for each string id that it sends.
+    const id = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+    return new Promise((resolve, reject) => {
+      const lost = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(new Error("The kernel has not answered; it may be busy with a cell."));
+      }, PATIENCE * 1000);
+      this.#waiting.set(id, (reply) => {
+        clearTimeout(lost);
+        this.#waiting.delete(id);
+        if ("error" in reply) reject(new Error(reply.error));
+        else resolve(reply.ok);
+      });
+      this.#model.send({ ...fields, id, kind, view: this.#view });
+    });
+  }
+
+  /** Say bye and let go of the model. */
+  close(): void {
+    clearTimeout(this.#timer);
+    document.removeEventListener("visibilitychange", this.#visibility);
+    this.#model.off("change:snapshot", this.#changed);
+    this.#model.off("msg:custom", this.#received);
+    this.#say("bye");
+  }
+
+  #say(kind: "hello" | "bye"): void {
+    try {
+      this.#model.send({ kind, view: this.#view });
+    } catch {
+      // A model without a kernel cannot send; its last state stays on show.
+    }
+  }
+
+  #hello = (): void => {
+    this.#say("hello");
+    this.#schedule();
+  };
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const soon = RETRY[Math.min(this.#tries++, RETRY.length - 1)] as number;
+    const calm = this.#answered && !this.#restless;
+    this.#timer = setTimeout(this.#hello, (calm ? RENEW : soon) * 1000);
+  }
+
+  // A hidden page costs the node nothing.
+  #visibility = (): void => {
+    clearTimeout(this.#timer);
+    this.#tries = 0;
+    if (document.hidden) this.#say("bye");
+    else this.#hello();
+  };
+
+  #changed = (): void => {
+    this.#fresh = true;
+    this.#show();
+  };
+
+  #received = (message: unknown): void => {
+    if (typeof message !== "object" || message === null) return;
+    if ("kind" in message && message.kind === "hello" && "view" in message && message.view === this.#view) {
+      this.#answered = true;
+      this.#fresh = true;
+      this.#schedule();
+      this.#show();
+    } else if ("id" in message && typeof message.id === "number") {
+      this.#waiting.get(message.id)?.(message as Reply);
+    }
+  };
+
+  #show(): void {
+    this.#onState(this.#model.get("snapshot") as T, this.#fresh);
+  }
+}

@@ -1,0 +1,75 @@
+"""Ctrl-C in the middle of an answer."""
+
+import time
+
+STORY = (
+    "%%bago chat -m smol --no-history --max-tokens 900 --temperature 1 --to story\nTell a very long story."
+)
+
+
+def interrupt_when_it_streams(kernel, code):
+    id = kernel.start(code)
+    ran = kernel.finish(id, until=lambda ran: any("text/markdown" in update for update in ran.updates))
+    assert not ran.reply, "the answer ended before it could be interrupted"
+    kernel.manager.interrupt_kernel()
+    return kernel.finish(id, ran=ran)
+
+
+def freed(kernel, node, within=1.0):
+    deadline = time.monotonic() + within
+    while kernel.busy_slots(node):
+        assert time.monotonic() < deadline, "the slot is still at work"
+        time.sleep(0.01)
+
+
+def threads(kernel):
+    return kernel.value("__import__('threading').active_count()")
+
+
+def test_ten_in_a_row_free_the_slot_and_grow_nothing(chatty):
+    node = chatty.node()
+    before = None
+    for _ in range(10):
+        ran = interrupt_when_it_streams(chatty, STORY)
+        freed(chatty, node)
+        assert ran.reply["status"] == "error"
+        assert ran.error.startswith("interrupted; what arrived is kept · smol · on testnode")
+        assert len(ran.error.splitlines()) == 1
+        assert chatty.value("story") == ran.outputs[0]["data"]["text/plain"] != ""
+        before = before or threads(chatty)
+    assert threads(chatty) <= before + 1, "the completion cache may be at work"
+    assert chatty.must("%bago chat -m smol --no-history --max-tokens 4 hello").ok
+    assert node.status().requests.in_flight == 0
+
+
+def test_the_partial_answer_is_in_the_conversation(chatty):
+    chatty.must("%bago reset")
+    interrupt_when_it_streams(chatty, STORY.replace("--no-history ", ""))
+    kept = chatty.value("[s for s in magics._sessions.values()][0].history.messages('next')")
+    assert [message["content"] for message in kept] == [
+        "Tell a very long story.",
+        chatty.value("story"),
+        "next",
+    ]
+    chatty.must("%bago reset")
+
+
+def test_run_all_stops_at_the_interrupted_cell(chatty):
+    chatty.must("went_on = False")
+    id = chatty.start(STORY)
+    waiting = chatty.start("went_on = True")
+    ran = chatty.finish(id, until=lambda ran: bool(ran.updates))
+    chatty.manager.interrupt_kernel()
+    chatty.finish(id, ran=ran)
+    assert chatty._reply(waiting)["status"] == "aborted"
+    assert chatty.value("went_on") is False
+
+
+def test_a_blocking_verb_says_what_is_kept(chatty, starter_gguf, tmp_path):
+    id = chatty.start("%bago pull http://10.255.255.1:9/never.gguf")
+    ran = chatty.finish(id, until=lambda ran: bool(ran.updates) or not chatty.client.shell_channel.is_alive())
+    if not ran.reply:
+        chatty.manager.interrupt_kernel()
+        ran = chatty.finish(id, ran=ran)
+    assert ran.error.startswith("interrupted; what arrived is kept")
+    assert len(ran.error.splitlines()) == 1
