@@ -24,6 +24,7 @@ from .wire import (
     NodeFile,
     Progress,
     PullRequest,
+    SlotInfo,
     Status,
     UnloadRequest,
 )
@@ -56,6 +57,10 @@ class _Calls:
     @staticmethod
     def models() -> _Call[list[ModelInfo]]:
         return _Call("GET", "/api/v1/models", list[ModelInfo])
+
+    @staticmethod
+    def slots(model: str) -> _Call[list[SlotInfo]]:
+        return _Call("GET", "/api/v1/models/slots", list[SlotInfo], params={"model": model})
 
     @staticmethod
     def unload(model: str) -> _Call[ModelInfo]:
@@ -190,6 +195,10 @@ class NodeClient(_Base):
         """Load ``model``; ``options`` are the fields of :class:`~bago_jupyter.wire.LoadRequest`."""
         return self._job(_Calls.load(LoadRequest(model=model, **options)), on_progress)
 
+    def slots(self, model: str) -> list[SlotInfo]:
+        """The slots of every runner of ``model``, and which are at work."""
+        return self._call(_Calls.slots(model))
+
     def unload(self, model: str) -> ModelInfo:
         """Unload every runner of ``model``."""
         return self._call(_Calls.unload(model))
@@ -296,6 +305,9 @@ class AsyncNodeClient(_Base):
 
     async def load(self, model: str, *, on_progress: OnProgress | None = None, **options: Any) -> ModelInfo:
         return await self._job(_Calls.load(LoadRequest(model=model, **options)), on_progress)
+
+    async def slots(self, model: str) -> list[SlotInfo]:
+        return await self._call(_Calls.slots(model))
 
     async def unload(self, model: str) -> ModelInfo:
         return await self._call(_Calls.unload(model))

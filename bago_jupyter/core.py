@@ -119,7 +119,8 @@ class Node:
         stack.push_async_callback(self.runners.stop)
         await self.library.start()
         stack.push_async_callback(self.library.stop)
-        self.dispatcher.add(LocalBackend(self.name, settings, self.library, self.runners))
+        self.local = LocalBackend(self.name, settings, self.library, self.runners)
+        self.dispatcher.add(self.local)
         for backend in self._extra:
             self.dispatcher.add(backend)
         pace = Pace(settings.switch_interval, settings.cell_share)
@@ -160,6 +161,7 @@ class Node:
             home=self.home,
             library=self.library,
             runners=self.runners,
+            local=self.local,
             dispatcher=self.dispatcher,
             bus=self.bus,
             pace=pace,

@@ -47,6 +47,15 @@ class RunnerInfo(Message):
     loaded_at: float | None = None
 
 
+class SlotInfo(Message):
+    """One slot of a runner, as the runner itself says at this moment."""
+
+    id: int
+    busy: bool
+    task: str
+    context_length: int = 0
+
+
 class ModelInfo(Message):
     """A model of the library or of the mesh."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..backends import Dispatcher
+from ..backends import Dispatcher, LocalBackend
 from ..engines.library import Library
 from ..engines.runners import Runners
 from ..events import Bus
@@ -23,6 +23,7 @@ class Context:
     home: Home
     library: Library
     runners: Runners
+    local: LocalBackend
     dispatcher: Dispatcher
     bus: Bus
     pace: Pace

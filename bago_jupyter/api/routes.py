@@ -48,6 +48,7 @@ def routes(context: Context) -> Router:
         ("GET", "/api/v1/status", admin.status),
         ("GET", "/api/v1/models", admin.models),
         ("DELETE", "/api/v1/models", admin.remove),
+        ("GET", "/api/v1/models/slots", admin.slots),
         ("POST", "/api/v1/models/load", admin.load),
         ("POST", "/api/v1/models/unload", admin.unload),
         ("POST", "/api/v1/models/pull", admin.pull),
@@ -117,6 +118,10 @@ class _Admin:
         await self._context.runners.unload(model)
         await self._context.library.remove(model)
         return answer(None)
+
+    async def slots(self, request: Request) -> Response:
+        model = self._context.library.get(request.query_params.get("model", ""))
+        return answer(await self._context.local.slots(model.id))
 
     async def load(self, request: Request) -> Response:
         wanted = await _read(request, LoadRequest)

@@ -43,6 +43,11 @@ class Target:
         parts.append(b"\r\n\r\n")
         return b"".join(parts)
 
+    async def get(self, path: str, timeout: float = 5.0) -> Exchange:
+        """``GET path``, for what is not on the data path."""
+        head = b"GET " + self._prefix + path.encode() + b" HTTP/1.1" + self._fixed + b"\r\n"
+        return await self.pool.send(head, b"", timeout)
+
     async def send(self, request: Request) -> Exchange:
         """Send ``request`` and wait for the head of the answer."""
         return await self.pool.send(self.head(request), request.body, request.header_timeout)

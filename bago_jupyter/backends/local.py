@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import cast
 
+import msgspec
+
 from ..engines.library import Library
 from ..engines.runner import Runner
 from ..engines.runners import Runners
@@ -13,11 +15,20 @@ from ..errors import Unavailable, UpstreamFailed, UpstreamTimeout
 from ..router import Offer
 from ..router.shape import Task
 from ..settings import Settings
+from ..wire import SlotInfo
 from .base import Opened, Request
 from .http import Target
 
 TASKS: dict[bytes, Task] = {b"/v1/embeddings": "embed", b"/v1/rerank": "rerank"}
 """Paths that want a runner of their own; every other generates."""
+
+
+class _Slot(msgspec.Struct):
+    """llama-server's ``/slots``."""
+
+    id: int
+    is_processing: bool
+    n_ctx: int = 0
 
 
 class LocalBackend:
@@ -62,6 +73,20 @@ class LocalBackend:
             raise
         except UpstreamFailed:
             return await self._send(request, offer.model, task)
+
+    async def slots(self, model_id: str) -> list[SlotInfo]:
+        """What the model's runners say of their slots. Raises :class:`UpstreamFailed`."""
+        found = []
+        for info in self._runners.infos(model_id):
+            runner = self._runners.get(model_id, info.task)
+            if runner is not None:
+                exchange = await self._target(runner).get("/slots")
+                slots = msgspec.json.decode(await exchange.read_all(), type=list[_Slot])
+                found += [
+                    SlotInfo(id=slot.id, busy=slot.is_processing, task=info.task, context_length=slot.n_ctx)
+                    for slot in slots
+                ]
+        return found
 
     async def close(self) -> None:
         for target in self._targets.values():

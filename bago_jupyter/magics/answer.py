@@ -95,6 +95,8 @@ def extract_code(text: str) -> tuple[str, str]:
 
 def extract_json(text: str) -> Any:
     """The JSON value that ``text`` is, bare or in a fence. Raises ``ValueError``."""
+    if not text.strip():
+        raise ValueError("it is empty")
     try:
         return json.loads(text)
     except ValueError as error:

@@ -85,6 +85,8 @@ def _verb(line: str, cell: str | None) -> tuple[Verb, str]:
         return VERBS["chat"], line
     if not word:
         return VERBS["status"], ""
+    if word.endswith("?") and word.rstrip("?") in VERBS:
+        return VERBS["help"], word.rstrip("?")
     verb = VERBS.get(word)
     if verb is None:
         raise Usage(f"There is no %bago {word}. {suggest(word, VERBS)}")

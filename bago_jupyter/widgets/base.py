@@ -58,6 +58,7 @@ class BagoWidget(anywidget.AnyWidget):
         self._state = dict(state)
         self._views: dict[str, float] = {}
         self._context: contextvars.Context | None = None
+        self._routing = threading.Lock()
         super().__init__(**traits)
         self.on_msg(self._receive)
 
@@ -89,19 +90,20 @@ class BagoWidget(anywidget.AnyWidget):
     def publish(self, state: Mapping[str, Any], *, tell: bool = True) -> None:
         """Make ``state`` the current one, and show it unless ``tell`` is false."""
         self._state = dict(state)
-        if tell and self.comm is not None:
+        if tell:
             self._send_in_context(self.send_state, "snapshot")
+        self._mend_route()
 
     def push(self, content: dict[str, Any]) -> None:
         """Send ``content`` to every view."""
-        if self.comm is not None:
-            self._send_in_context(self.send, content)
+        self._send_in_context(self.send, content)
+        self._mend_route()
 
     def release(self) -> None:
-        """No view is left: let the next hello be served by whichever shell lives then."""
-        if self._context is not None and self.comm is not None:
+        """No view is left: the next hello may come over another subshell."""
+        with self._routing:
             self._context = None
-            contextvars.Context().run(self.send, {"kind": "released"})
+            self._route_to_main()
 
     def close(self) -> None:
         """Remove every view and end the line."""
@@ -110,21 +112,28 @@ class BagoWidget(anywidget.AnyWidget):
         super().close()
 
     def _send_in_context(self, send: Any, *arguments: Any) -> None:
-        context = self._context
-        if context is not None and self._is_lost(context):
-            # JupyterLab ends its subshell with the notebook's last view. A message to it would be
-            # refused, the next hello included, so the route goes back to the main shell.
-            self._context = context = None
-        (contextvars.Context() if context is None else context.copy()).run(send, *arguments)
+        with self._routing:
+            if self.comm is None:
+                return
+            if self._context is not None:
+                self._context.copy().run(send, *arguments)
+            else:
+                contextvars.Context().run(send, *arguments)
+                self._route_to_main()
 
-    def _is_lost(self, context: contextvars.Context) -> bool:
-        try:
-            subshell = context.run(self.comm.kernel.get_parent)["header"].get("subshell_id")
-        except (AttributeError, KeyError, LookupError, RuntimeError):
-            return False
-        if subshell is None:
-            return False
-        return not any(thread.name == f"subshell-{subshell}" for thread in threading.enumerate())
+    def _mend_route(self) -> None:
+        # JupyterLab ends its subshell with the notebook's last view, and does not always get to say
+        # bye. A message to that subshell would be refused, the next hello included.
+        with self._routing:
+            route = getattr(self.comm, "_reply_subshell_id", None)
+            if route is None or any(thread.name == f"subshell-{route}" for thread in threading.enumerate()):
+                return
+            self._context = None
+            self._route_to_main()
+
+    def _route_to_main(self) -> None:
+        if hasattr(self.comm, "_reply_subshell_id"):
+            self.comm._reply_subshell_id = None
 
     def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
         # Runs on whichever thread serves the comm; over 10 ms here would stall every widget.
@@ -140,9 +149,10 @@ class BagoWidget(anywidget.AnyWidget):
         self._views[view] = time.monotonic()
         self.watched()
         if kind == "hello":
-            self._context = contextvars.copy_context()
-            self.send({"kind": "hello", "view": view})
-            self.send_state("snapshot")
+            with self._routing:
+                self._context = contextvars.copy_context()
+                self.send({"kind": "hello", "view": view})
+                self.send_state("snapshot")
         elif isinstance(content.get("id"), int):
             loops.background().submit(self._answer(content["id"], kind, content))
 

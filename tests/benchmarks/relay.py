@@ -50,7 +50,7 @@ def measure(progress: Progress) -> list[Table]:
             progress(f"without LiteLLM: {error}")
             absent["LiteLLM"] = f"not installed: {error}"
         for contender in contenders:
-            wrk.run(contender.port, 16, 1)  # warm-up
+            wrk.run(contender.port, 4, SECONDS)  # warm-up
         for number in range(1, ROUNDS + 1):
             for callers in CALLERS:
                 for contender in contenders:

@@ -35,7 +35,8 @@ def run(port: int, callers: int, seconds: int) -> Sample:
     if program is None:
         raise BenchError("wrk is not installed; on Debian: apt-get install wrk")
     url = f"http://{HOST}:{port}/v1/chat/completions"
-    command = [program, "-t1", f"-c{callers}", f"-d{seconds}s", "-s", str(HERE / "post.lua"), url]
+    command = [program, "-t1", f"-c{callers}", f"-d{seconds}s", "--timeout", "10s"]
+    command += ["-s", str(HERE / "post.lua"), url]
     with pinned(CLIENT_CORE):
         ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 20)
     line = next((line for line in ran.stdout.splitlines() if line.startswith(_MARK)), None)

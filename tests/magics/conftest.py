@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import queue
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -48,8 +50,6 @@ class Ran:
     @property
     def error(self) -> str:
         """The error as it is shown, without colours."""
-        import re
-
         shown = [output for output in self.outputs if "ename" in output]
         assert len(shown) <= 1, shown
         return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(shown[0]["traceback"])) if shown else ""
@@ -63,6 +63,7 @@ class Kernel:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._node: NodeClient | None = None
         environ = {name: value for name, value in os.environ.items() if not name.startswith("BAGO_")}
         environ |= {"BAGO_HOME": str(home), "BAGO_PORT": "0", "IPYTHONDIR": str(home.parent / "ipython")}
         self.manager = KernelManager(kernel_name="python3")
@@ -72,6 +73,8 @@ class Kernel:
         self.client.wait_for_ready(timeout=PATIENCE)
 
     def close(self) -> None:
+        if self._node is not None:
+            self._node.close()
         self.client.stop_channels()
         self.manager.shutdown_kernel()
         self.manager.cleanup_resources()
@@ -87,10 +90,10 @@ class Kernel:
 
     def value(self, expression: str) -> Any:
         """``repr`` of an expression, read back."""
-        import ast
-
         reply = self.client.execute("", user_expressions={"v": expression}, silent=True, reply=True)
-        return ast.literal_eval(reply["content"]["user_expressions"]["v"]["data"]["text/plain"])
+        found = reply["content"]["user_expressions"]["v"]
+        assert found["status"] == "ok", (expression, found)
+        return ast.literal_eval(found["data"]["text/plain"])
 
     def start(self, code: str) -> str:
         return str(self.client.execute(code, allow_stdin=False))
@@ -143,9 +146,11 @@ class Kernel:
 
     def node(self) -> NodeClient:
         """A client of the node in the kernel."""
-        file = Home(self.home).read_node()
-        assert file is not None
-        return NodeClient(file)
+        if self._node is None:
+            file = Home(self.home).read_node()
+            assert file is not None
+            self._node = NodeClient(file)
+        return self._node
 
     def busy_slots(self, node: NodeClient) -> int:
         """How many slots of the runner are at work, as the runner itself says."""

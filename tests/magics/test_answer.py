@@ -30,7 +30,12 @@ def test_json(text, value):
     assert extract_json(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "no", '{"a": ', "```\n[1]\n```\n```\n[2]\n```"])
+@pytest.mark.parametrize("text", ["no", '{"a": ', "```\n[1]\n```\n```\n[2]\n```"])
 def test_not_json(text):
     with pytest.raises(ValueError, match=r"line 1 column \d"):
         extract_json(text)
+
+
+def test_nothing_is_not_json():
+    with pytest.raises(ValueError, match="it is empty"):
+        extract_json(" \n")

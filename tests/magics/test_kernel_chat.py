@@ -57,7 +57,7 @@ def test_json_is_parsed(chatty):
 
 def test_json_that_does_not_end_is_one_line_and_keeps_the_text(chatty):
     ran = chatty.run(
-        "%bago chat -m smol --temperature 0 --max-tokens 2 -f json --to data Give a JSON object."
+        "%bago chat -m smol --temperature 0 --max-tokens 8 -f json --to data Give a JSON object."
     )
     assert ran.error.startswith("bago: The answer is not JSON (")
     assert len(ran.error.splitlines()) == 1
@@ -95,6 +95,16 @@ def test_variables_reach_the_prompt(chatty):
     assert "IPython" not in sent
     ran = chatty.run("%bago chat {Out[9999]}")
     assert ran.error.startswith("bago: There is no output Out[9999]; cells that have one: ")
+
+
+def test_a_question_is_not_a_question_about_an_object(chatty):
+    ran = chatty.must(f"x = 1\n%bago chat {SHORT} What is x?\ny = 2\nif x:\n    %bago chat {SHORT} And y??")
+    assert "not found" not in ran.text
+    assert [message["content"] for message in history(chatty)[::2]] == ["What is x?", "And y??", "next"]
+    assert chatty.value("y") == 2
+    assert chatty.must("%bago chat?").text.startswith("%bago chat [-m | --model TEXT]")
+    (payload,) = chatty.must("%bago?").reply["payload"]
+    assert "%bago help" in payload["data"]["text/plain"]
 
 
 def test_variables_of_a_function(chatty):
@@ -165,5 +175,4 @@ def test_completion(chatty):
     for code in ("%bago load ", "%bago unload s", "%bago chat -m ", "%%bago chat --model smo", "%%bago -m "):
         assert ends(code) == {"smol"}, code
     assert ends("%bago help wh") == {"why"}
-    assert chatty.complete("%bago chat -m smol tell me ") == []
     assert "print" in {line.strip() for line in chatty.complete("pri")}

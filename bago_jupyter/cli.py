@@ -1,0 +1,135 @@
+"""``bago-jupyter``: the magic's verbs in a terminal, and a node without a kernel.
+
+``serve`` runs a node in the foreground; every other verb talks to the node of the home.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from . import launch
+from ._version import __version__
+from .errors import BagoError
+from .magics.parse import Given, parse, suggest
+from .magics.quiet import Usage
+from .magics.session import Session
+from .magics.table import VERBS
+from .settings import NAMES, PREFIX, Settings
+from .wire import NodeFile
+
+LISTS: dict[str, Callable[[Given], Any]] = {
+    "status": lambda given: launch.node().status(),
+    "models": lambda given: launch.node().models(),
+    "why": lambda given: launch.node().why(given.argument or None),
+    "log": lambda given: launch.node().log(given.options.get("lines", 50)),
+}
+"""Verbs that ``--json`` prints as the management API gives them."""
+NOT_HERE = ("up", "reset", "help")
+"""Verbs of the magic that mean nothing between two processes."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 for an error said on stderr, 130 for Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        words = _take_home(words)
+        if not words or words[0] in ("help", "-h", "--help"):
+            print(_overview())
+        elif words[0] in ("-V", "--version"):
+            print(f"bago-jupyter {__version__}")
+        elif words[0] == "serve":
+            _serve(words[1:])
+        else:
+            _verb(words)
+    except BagoError as error:
+        print(f"bago: {error.message}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt as interrupt:
+        print(f"bago: {interrupt or 'interrupted'}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _verb(words: list[str]) -> None:
+    name = words[0]
+    if name not in VERBS or name in NOT_HERE:
+        raise Usage(f"There is no command {name}. {suggest(name, _names())}")
+    as_json = "--json" in words
+    given = parse(" ".join(_quote(word) for word in words if word != "--json"))
+    if as_json:
+        if name not in LISTS:
+            raise Usage(f"{name} has no --json; {', '.join(LISTS)} have.")
+        print(msgspec.json.format(msgspec.json.encode(LISTS[name](given))).decode())
+    elif name == "down":
+        launch.node().shutdown()
+    else:
+        module, function = given.verb.run.split(":")
+        verbs = __import__(f"bago_jupyter.magics.verbs.{module}", fromlist=[function])
+        getattr(verbs, function)(Session(None), given)
+
+
+def _serve(words: list[str]) -> None:
+    """``serve [--until-eof] [--SETTING VALUE ...]``: one JSON line on stdout once the API answers."""
+    values: dict[str, str] = {}
+    until_eof = False
+    rest = iter(words)
+    for word in rest:
+        name, has_value, value = word.removeprefix("--").partition("=")
+        if word == "--until-eof":
+            until_eof = True
+        elif not word.startswith("--"):
+            raise Usage(f"serve does not take {word!r}; it takes --SETTING VALUE.")
+        elif name == "api-key":
+            raise Usage(f"A key does not belong in a command line; set {PREFIX}API_KEY.")
+        else:
+            values[name.replace("-", "_")] = value if has_value else next(rest, "")
+    try:
+        launch.serve(Settings.load(values), until_eof=until_eof, ready=_announce)
+    except BagoError as error:
+        if until_eof:  # whoever started this reads the reason there
+            print(error.message, flush=True)
+        raise
+
+
+def _announce(file: NodeFile) -> None:
+    public = {"url": f"http://{file.host}:{file.port}/v1", "port": file.port, "pid": file.pid}
+    print(msgspec.json.encode(public).decode(), flush=True)
+
+
+def _take_home(words: list[str]) -> list[str]:
+    """``--home DIR`` before or after any command names the node; ``serve`` takes it as a setting."""
+    if "--home" in words and words[:1] != ["serve"]:
+        at = words.index("--home")
+        if at + 1 == len(words):
+            raise Usage("--home needs a directory.")
+        os.environ[PREFIX + "HOME"] = words[at + 1]
+        return words[:at] + words[at + 2 :]
+    return words
+
+
+def _quote(word: str) -> str:
+    if word and not any(char.isspace() or char in "\"'" for char in word):
+        return word
+    return f"'{word}'" if '"' in word else f'"{word}"'
+
+
+def _names() -> list[str]:
+    return ["serve", *(name for name in VERBS if name not in NOT_HERE)]
+
+
+def _overview() -> str:
+    lines = ["bago-jupyter COMMAND, with:", "  serve     run a node here until it is interrupted"]
+    lines += [f"  {name:<10}{VERBS[name].help}" for name in _names()[1:]]
+    lines += [
+        f"--json: {', '.join(LISTS)}. --home DIR: the node of that home.",
+        f"serve takes --SETTING VALUE, with: {', '.join(name.replace('_', '-') for name in NAMES)}.",
+    ]
+    return "\n".join(lines)
