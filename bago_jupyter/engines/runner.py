@@ -132,8 +132,9 @@ class Runner:
             for how in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
                 if how is not None:
                     self._signal(how)
+                # not self.ended: the task that sets it may have been cancelled with all others
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.ended.wait(), GRACE)
+                    await asyncio.wait_for(process.wait(), GRACE)
                     break
         for task in self._tasks:
             task.cancel()

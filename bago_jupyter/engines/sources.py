@@ -96,9 +96,10 @@ def hub_urls(source: FromHub) -> list[tuple[str, dict[str, str], str | None]]:
     Raises :class:`PullFailed`.
     """
     import huggingface_hub
+    import huggingface_hub.utils as hub_utils
 
     endpoint = os.environ.get("HF_ENDPOINT") or None
-    headers: dict[str, str] = huggingface_hub.utils.build_hf_headers(library_name="bago-jupyter")
+    headers: dict[str, str] = hub_utils.build_hf_headers(library_name="bago-jupyter")
     answers = []
     for file in source.files:
         try:

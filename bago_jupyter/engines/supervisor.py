@@ -96,13 +96,18 @@ class Supervisor:
             self.failure = f"{self.model.id} was unloaded before it was ready."
         self.runner = None
         self._task.cancel()
-        if self._current is not None:
-            await self._current.stop()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._wake()
 
     async def _run(self) -> None:
+        try:
+            await self._keep()
+        finally:
+            if self._current is not None:
+                await self._current.stop()
+
+    async def _keep(self) -> None:
         delay = self._times.backoff
         failures = 0
         while True:

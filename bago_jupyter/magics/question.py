@@ -18,7 +18,7 @@ class BagoLine(EscapedCommand):
 
     @classmethod
     def find(cls, tokens_by_line: Any) -> Any:
-        made = super().find(tokens_by_line)
+        made = super().find(tokens_by_line)  # type: ignore[no-untyped-call]
         if made is None:
             return None
         for line in tokens_by_line:

@@ -14,7 +14,10 @@ from .show import Screen
 
 
 class Session:
-    """One shell with its conversation, errors and completion cache."""
+    """One shell with its conversation, errors and completion cache.
+
+    ``ip`` is ``None`` outside IPython, as for the command line: there are no variables then.
+    """
 
     def __init__(self, ip: Any) -> None:
         self.ip = ip
@@ -28,3 +31,8 @@ class Session:
         """``text`` with the notebook's variables, and those of the calling function, filled in."""
         names = ChainMap(dict(local or {}), self.ip.user_ns)
         return interpolate(text, names, self.errors)
+
+    def assign(self, name: str, value: Any) -> None:
+        """Set the notebook's variable ``name``."""
+        if self.ip is not None:
+            self.ip.user_ns[name] = value

@@ -67,8 +67,9 @@ class Screen:
         return Live(self, rate)
 
     def next_cell(self, code: str) -> None:
-        """Offer ``code`` as the next cell."""
-        self._ip.set_next_input(code, replace=False)
+        """Offer ``code`` as the next cell, where there are cells."""
+        if self._ip is not None:
+            self._ip.set_next_input(code, replace=False)
 
 
 class Live:

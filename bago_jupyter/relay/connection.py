@@ -121,8 +121,7 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._until_eof = True
         self._paused = False
-        self.used = 0
-        """Exchanges begun here; a failure before any byte of a later one may be a stale connection."""
+        self._reusable = False
         self.received = False
         """Whether any byte of the current answer arrived."""
 
@@ -133,7 +132,6 @@ class Connection(asyncio.Protocol):
     def send(self, head: bytes, body: bytes, timeout: float) -> Exchange:
         """Begin an exchange; without a response head after ``timeout`` seconds it fails."""
         assert self._transport is not None and self._exchange is None
-        self.used += 1
         self.received = False
         exchange = self._exchange = Exchange(self)
         self._deadline = self._loop.call_later(timeout, self._late, timeout)
@@ -168,8 +166,11 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._break(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
-        except httptools.HttpParserUpgrade:
-            self._break(UpstreamFailed("The backend wants to change the protocol."))
+        else:
+            if self._reusable:
+                self._reusable = False
+                if self.alive:
+                    self._on_idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -186,6 +187,9 @@ class Connection(asyncio.Protocol):
     # -- httptools
 
     def on_message_begin(self) -> None:
+        if self._exchange is None:  # a second answer to one request
+            self._reusable = False
+            self.abort()
         self._headers = []
         self._header_bytes = 0
         self._until_eof = True
@@ -202,7 +206,11 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if self._exchange is None or status < 200:  # 100 Continue, 103 Early Hints (RFC 9110, 15.2)
+        if self._exchange is None:
+            return
+        if status == 101:
+            self._break(UpstreamFailed("The backend wants to change the protocol."))
+        if status < 200:  # 100 Continue, 103 Early Hints (RFC 9110, 15.2)
             return
         self._clear_deadline()
         if status in (204, 304):
@@ -226,13 +234,11 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None or not exchange.status:
             return
-        reusable = self._parser.should_keep_alive() and not self._until_eof
+        self._reusable = self._parser.should_keep_alive() and not self._until_eof
         self.resume()
         self._end()
         exchange._finish()
-        if reusable and self.alive:
-            self._on_idle(self)
-        else:
+        if not self._reusable:
             self.abort()
 
     def _end(self) -> None:

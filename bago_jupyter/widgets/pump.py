@@ -28,6 +28,7 @@ from ..events import (
     RequestStarted,
     RunnerChanged,
 )
+from ..settings import Settings
 from ..state import Home
 from ..wire import NodeFile, Status
 
@@ -53,9 +54,12 @@ class Follower(Protocol):
         """Nobody looks any more."""
 
 
-def follow(node: NodeFile, widget: Follower) -> None:
-    """Feed ``widget`` with the state of ``node`` until nobody looks at it. Thread-safe."""
-    loops.background().loop.call_soon_threadsafe(_follow, node, widget)
+def follow(node: NodeFile, widget: Follower, known: Status | None = None) -> None:
+    """Feed ``widget`` with the state of ``node`` until nobody looks at it. Thread-safe.
+
+    ``known`` is the last known status, if there is one.
+    """
+    loops.background().loop.call_soon_threadsafe(_follow, node, widget, known)
 
 
 async def connect(node: NodeFile) -> AsyncNodeClient:
@@ -73,8 +77,8 @@ def _pump(node: NodeFile) -> Pump:
     return pump
 
 
-def _follow(node: NodeFile, widget: Follower) -> None:
-    _pump(node).add(widget)
+def _follow(node: NodeFile, widget: Follower, known: Status | None) -> None:
+    _pump(node).add(widget, known)
 
 
 class Pump:
@@ -85,6 +89,7 @@ class Pump:
         self.client = AsyncNodeClient(node)
         self._widgets: list[Follower] = []
         self._status: Status | None = None
+        self._home: Path | None = None
         self._told: tuple[bytes, str | None] | None = None
         self._changed = asyncio.Event()
         self._stale = True
@@ -96,8 +101,9 @@ class Pump:
         """Whether this pump has ended, or its loop has."""
         return self._task.done() or self._loop is not asyncio.get_running_loop()
 
-    def add(self, widget: Follower) -> None:
+    def add(self, widget: Follower, known: Status | None) -> None:
         """Feed ``widget`` too; one that is fed already is told everything anew."""
+        self._home = self._home if known is None else Path(known.home)
         if widget not in self._widgets:
             self._widgets.append(widget)
         self._told = None
@@ -139,6 +145,7 @@ class Pump:
                 if self._stale or self._status is None:
                     self._stale = False
                     self._status = await self.client.status()
+                    self._home = Path(self._status.home)
                     read = time.monotonic()
                 self._tell(None)
                 await asyncio.sleep(FRAME)
@@ -169,10 +176,8 @@ class Pump:
 
     async def _look_again(self) -> None:
         """Follow the node's home to a new process, port or token."""
-        if self._status is None:
-            return
         with suppress(BagoError):
-            node = Home(Path(self._status.home)).read_node()
+            node = Home(self._home or Settings.load().home).read_node()
             if node is not None and node != self.node and node.fingerprint == self.node.fingerprint:
                 await self.client.close()
                 self.node, self.client = node, AsyncNodeClient(node)

@@ -34,7 +34,7 @@ class StatusCard(BagoWidget):
         super().__init__(self._card(), **traits)
 
     def watched(self) -> None:
-        pump.follow(self._node, self)
+        pump.follow(self._node, self, self._status)
 
     def show(self, status: Status | None, down: str | None, *, tell: bool) -> None:
         """Take the newest state from the pump."""

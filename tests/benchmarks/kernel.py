@@ -15,7 +15,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from .group import BenchError
-from .processes import ROOT, pinned
+from .processes import OUT, ROOT, pinned
 
 START_SECONDS = 60
 
@@ -94,8 +94,9 @@ def kernel(*, core: int | None = None, env: Mapping[str, str] | None = None) -> 
     manager = KernelManager(kernel_name="python3")
     environment = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1", "IPYTHONDIR": "", **(env or {})}
     environment = {name: text for name, text in environment.items() if text}
-    with pinned(core):
-        manager.start_kernel(cwd=str(ROOT), env=environment)
+    OUT.mkdir(exist_ok=True)
+    with pinned(core), (OUT / "kernel.log").open("wb") as log:
+        manager.start_kernel(cwd=str(ROOT), env=environment, stdout=log, stderr=log)
     client = manager.client()
     try:
         client.start_channels()

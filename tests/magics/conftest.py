@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from jupyter_client.manager import KernelManager
 
@@ -20,7 +19,7 @@ from bago_jupyter.client import NodeClient
 from bago_jupyter.state import Home
 
 PATIENCE = 90.0
-LOAD = "from bago_jupyter import magics; magics.load(get_ipython())"
+LOAD = "%load_ext bago_jupyter"
 Message = dict[str, Any]
 
 
@@ -33,6 +32,8 @@ class Ran:
     updates: list[Message] = field(default_factory=list)
     """Every bundle that was shown or updated, in order."""
     reply: Message = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    """Where each output that can change stands among the outputs."""
 
     @property
     def ok(self) -> bool:
@@ -95,13 +96,17 @@ class Kernel:
         assert found["status"] == "ok", (expression, found)
         return ast.literal_eval(found["data"]["text/plain"])
 
+    def history(self) -> list[Message]:
+        """What the next chat would be sent as."""
+        session = "list(sys.modules['bago_jupyter.magics']._sessions.values())[0]"
+        return list(self.value(f"(sys := __import__('sys')) and {session}.history.messages('next')"))
+
     def start(self, code: str) -> str:
         return str(self.client.execute(code, allow_stdin=False))
 
     def finish(self, id: str, until: Callable[[Ran], bool] | None = None, ran: Ran | None = None) -> Ran:
         """Collect what cell ``id`` shows until it is done, or until ``until(ran)`` holds."""
         ran = ran or Ran()
-        places: dict[str, int] = {}
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
@@ -114,7 +119,7 @@ class Kernel:
             if kind == "status" and content["execution_state"] == "idle":
                 ran.reply = self._reply(id)
                 return ran
-            self._collect(ran, places, kind, content)
+            self._collect(ran, kind, content)
             if until is not None and until(ran):
                 return ran
         raise AssertionError(f"the cell did not end: {ran}")
@@ -125,7 +130,7 @@ class Kernel:
         return dict(message["content"])
 
     @staticmethod
-    def _collect(ran: Ran, places: dict[str, int], kind: str, content: Message) -> None:
+    def _collect(ran: Ran, kind: str, content: Message) -> None:
         if kind == "stream" and ran.outputs and ran.outputs[-1].get("name") == content["name"]:
             ran.outputs[-1]["text"] += content["text"]
         elif kind in ("stream", "error", "execute_result"):
@@ -133,10 +138,10 @@ class Kernel:
         elif kind in ("display_data", "update_display_data"):
             ran.updates.append(content["data"])
             id = content.get("transient", {}).get("display_id")
-            if id in places:
-                ran.outputs[places[id]] = dict(content)
+            if id in ran.places:
+                ran.outputs[ran.places[id]] = dict(content)
             else:
-                places[id] = len(ran.outputs)
+                ran.places[id] = len(ran.outputs)
                 ran.outputs.append(dict(content))
 
     def complete(self, code: str) -> list[str]:
@@ -154,8 +159,7 @@ class Kernel:
 
     def busy_slots(self, node: NodeClient) -> int:
         """How many slots of the runner are at work, as the runner itself says."""
-        (runner,) = node.status().runners
-        return sum(slot["is_processing"] for slot in httpx.get(f"{runner.url}/slots").json())
+        return sum(slot.busy for slot in node.slots("smol"))
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ def _forget(chatty):
 
 
 def history(kernel):
-    return kernel.value("[s for s in magics._sessions.values()][0].history.messages('next')")
+    return kernel.value(
+        "list(__import__('bago_jupyter.magics').magics._sessions.values())[0].history.messages('next')"
+    )
 
 
 def test_markdown_streams_through_one_output(chatty):

@@ -7,19 +7,19 @@ LOOK = "'bago' in get_ipython().magics_manager.magics['{}']"
 
 
 def test_twice_in_and_out_again(kernel):
-    for _ in range(2):
-        kernel.must("magics.load(get_ipython())")
+    kernel.must("%reload_ext bago_jupyter")
+    kernel.must("from bago_jupyter import magics; magics.load(get_ipython())")
     assert (
         kernel.value("sum(m.__name__ == 'bago_matcher' for m in get_ipython().Completer.custom_matchers)")
         == 1
     )
     assert kernel.value(LOOK.format("line")) is True
-    for _ in range(2):
-        kernel.must("magics.unload(get_ipython())")
+    kernel.must("%unload_ext bago_jupyter")
+    kernel.must("magics.unload(get_ipython())")
     assert kernel.value(LOOK.format("line")) is False
     assert kernel.value(LOOK.format("cell")) is False
     assert kernel.value("[m.__name__ for m in get_ipython().Completer.custom_matchers]") == []
-    kernel.must("magics.load(get_ipython())")
+    kernel.must("%load_ext bago_jupyter")
     assert kernel.must("%bago help").text.startswith("%bago VERB")
 
 

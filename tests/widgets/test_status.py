@@ -43,21 +43,6 @@ def test_the_card_follows_the_node_down_and_up_again(kernel: Any) -> None:
     assert again["status"]["fingerprint"] == opened["status"]["fingerprint"]
 
 
-def test_requests_are_counted_as_they_come_and_in_few_messages(kernel: Any) -> None:
-    comm = card(kernel)
-    kernel.hello(comm)
-    begun = len(kernel.messages)
-    kernel.run(
-        "import httpx\n"
-        "for _ in range(50): httpx.post(node.base_url + '/chat/completions',"
-        " json={'model': 'none', 'messages': [{'role': 'user', 'content': 'x'}]})"
-    )
-    total = json.loads(
-        kernel.run("import msgspec; print(msgspec.json.encode(node.status().requests).decode())")
-    )
-    kernel.state(comm, lambda state: state["status"]["requests"] == total, begun)
-
-
 def test_a_calm_node_costs_the_browser_nothing(kernel: Any) -> None:
     comm = card(kernel)
     kernel.run("pump.REFRESH = 0.2")
@@ -89,17 +74,26 @@ def test_unloading_reaches_the_node_and_its_answer_the_browser(kernel: Any) -> N
     assert "no-such-model" in kernel.reply(comm, id=1)["error"]
 
 
-def test_a_loaded_model_can_be_unloaded(kernel: Any) -> None:
+def test_a_model_is_shown_from_loading_to_unloading(kernel: Any) -> None:
     model = os.environ.get("TEST_GGUF")
     if not model:
         pytest.skip("TEST_GGUF names no GGUF file")
     comm = card(kernel)
+    kernel.run("pump.REFRESH = 60.0")  # only events may bring what follows
     view = kernel.hello(comm)
     name = kernel.run(
         f"model = node.pull({model!r}).id; node.load(model, context_length=512); print(model)"
     ).strip()
-    ready = kernel.state(comm, lambda state: any(r["state"] == "ready" for r in state["status"]["runners"]))
+    kernel.state(comm, lambda state: [r["state"] for r in state["status"]["runners"]] == ["loading"])
+    ready = kernel.state(comm, lambda state: [r["state"] for r in state["status"]["runners"]] == ["ready"])
     assert ready["status"]["runners"][0]["model"] == name
+    begun = len(kernel.messages)
+    kernel.run(
+        "for _ in range(3):\n"
+        " with node.chat([{'role': 'user', 'content': 'x'}], max_tokens=1) as (reply, pieces): list(pieces)"
+    )
+    counted = kernel.state(comm, lambda state: state["status"]["requests"]["ok"] == 3, begun)
+    assert counted["status"]["requests"]["total"] == 3
     begun = len(kernel.messages)
     kernel.send(comm, {"id": 1, "kind": "unload", "model": name, "view": view})
     assert kernel.reply(comm, id=1)["ok"] is None
@@ -107,10 +101,16 @@ def test_a_loaded_model_can_be_unloaded(kernel: Any) -> None:
 
 
 def test_a_node_that_is_not_there_is_shown_as_down(kernel: Any) -> None:
-    kernel.run(UP + "\nlaunch.down()")
-    comm = kernel.run("card = StatusCard(node); print(card.model_id)").strip()
+    kernel.run(UP + "\nfile = node.node; launch.down()")
+    comm = kernel.run(
+        "from bago_jupyter.client import NodeClient; card = StatusCard(NodeClient(file)); print(card.model_id)"
+    ).strip()
     assert "%bago up" in kernel.state(comm, lambda state: True)["down"]
     assert "%bago up" in kernel.run("print(card.plain())")
+    begun = len(kernel.messages)
+    kernel.hello(comm)
+    kernel.run("launch.up(port=0)")
+    kernel.state(comm, lambda state: state["status"] and state["down"] is None, begun)
 
 
 def test_no_secret_of_the_node_leaves_the_kernel(kernel: Any) -> None:

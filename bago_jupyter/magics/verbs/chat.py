@@ -97,7 +97,7 @@ class _Turn:
         if self._remember and self._answer.text:
             self._session.history.keep(prompt, self._answer.text, self._options.get("system"))
         if name := self._options.get("to"):
-            self._session.ip.user_ns[name] = value
+            self._session.assign(name, value)
 
     def _footer(self) -> str:
         facts = [self._model]

@@ -1,0 +1,63 @@
+"""Settings: four sources, one order, and unknown names refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bago_jupyter.errors import SettingsError
+from bago_jupyter.settings import Settings
+
+
+def load(home: Path, environ: dict[str, str] | None = None, **arguments: object) -> Settings:
+    return Settings.load(arguments, {"BAGO_HOME": str(home), **(environ or {})})
+
+
+def test_an_argument_beats_the_environment_beats_the_file_beats_the_default(tmp_path: Path) -> None:
+    assert load(tmp_path).slots == 4
+    (tmp_path / "settings.toml").write_text("slots = 5\nport = 9000\nname = 'file'\n")
+    assert load(tmp_path).slots == 5
+    assert load(tmp_path, {"BAGO_SLOTS": "6"}).slots == 6
+    mixed = load(tmp_path, {"BAGO_SLOTS": "6"}, slots=7)
+    assert (mixed.slots, mixed.port, mixed.name) == (7, 9000, "file")
+
+
+def test_values_of_the_environment_are_converted(tmp_path: Path) -> None:
+    got = load(tmp_path, {"BAGO_AUTOLOAD": "false", "BAGO_IDLE_UNLOAD": "2.5", "BAGO_NAME": "n1"})
+    assert (got.autoload, got.idle_unload, got.name) == (False, 2.5, "n1")
+
+
+@pytest.mark.parametrize(
+    ("environ", "arguments", "said"),
+    [
+        ({"BAGO_SLOT": "3"}, {}, "BAGO_SLOTS"),
+        ({}, {"prot": 1}, "port"),
+        ({}, {"slots": "many"}, "slots"),
+        ({}, {"slots": 0}, "from 1"),
+        ({}, {"port": 70000}, "65535"),
+        ({}, {"name": " "}, "name"),
+        ({}, {"loop": "fast"}, "loop"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_a_hint(
+    tmp_path: Path, environ: dict[str, str], arguments: dict[str, object], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(tmp_path, environ, **arguments)
+
+
+def test_an_unknown_name_in_the_file_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("prot = 1\n")
+    with pytest.raises(SettingsError, match=r"settings\.toml.*port"):
+        load(tmp_path)
+    (tmp_path / "settings.toml").write_text("port =")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        load(tmp_path)
+
+
+def test_a_copy_is_checked_too(tmp_path: Path) -> None:
+    settings = load(tmp_path).replace(port=1234)
+    assert (settings.port, settings.home) == (1234, tmp_path)
+    with pytest.raises(SettingsError, match="port"):
+        settings.replace(prot=1)

@@ -1,0 +1,77 @@
+"""The state directory: whole files, for their owner only; one lock."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import pytest
+
+from bago_jupyter.errors import StateError
+from bago_jupyter.identity import Identity
+from bago_jupyter.state import Home
+from bago_jupyter.wire import NodeFile
+
+NODE = NodeFile(
+    pid=7, host="127.0.0.1", port=1, started_at=0, place="thread", version="0", fingerprint="fp_", admin_token="t"
+)
+
+
+def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    path = home.write("secret", b"x")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
+    assert [entry.name for entry in home.root.iterdir()] == ["secret"]
+
+
+def test_node_file_round_trip_and_forgetting(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert home.read_node() is None
+    home.write_node(NODE)
+    assert home.read_node() == NODE
+    home.forget_node(8)
+    assert home.read_node() == NODE
+    home.forget_node(7)
+    assert home.read_node() is None
+    (tmp_path / "node.json").write_text("{half")
+    assert home.read_node() is None
+
+
+def test_the_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from bago_jupyter.state import Home\n"
+        f"lock = Home(Path({str(tmp_path)!r})).lock(); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(filelock.Timeout):
+            home.lock().acquire(blocking=False)
+        other.kill()
+        other.wait()
+    home.lock().acquire(timeout=5).lock.release()
+
+
+def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="Cannot make the state directory"):
+        Home(tmp_path / "file" / "home")
+
+
+def test_an_identity_is_made_once_and_damage_is_said(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    first = Identity.open(home)
+    assert first == Identity.open(home)
+    assert first.fingerprint.startswith("fp_")
+    assert len(first.fingerprint) == 67
+    assert "PRIVATE" not in repr(first)
+    (tmp_path / "identity").write_bytes(b"rubbish")
+    with pytest.raises(StateError, match="damaged"):
+        Identity.open(home)
