@@ -262,6 +262,12 @@ class NodeClient(_Base):
         """Close the connections; the node goes on."""
         self._http.close()
 
+    def __enter__(self) -> NodeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _call(self, call: _Call[T]) -> T:
         with _reachable(self.url):
             response = self._http.request(
@@ -357,6 +363,12 @@ class AsyncNodeClient(_Base):
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncNodeClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def _call(self, call: _Call[T]) -> T:
         with _reachable(self.url):

@@ -28,7 +28,10 @@ class Call:
         await self._writer.drain()
 
     async def json(self, body: bytes = b"{}", status: int = 200, extra: bytes = b"") -> None:
-        head = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (status, len(body))
+        head = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (
+            status,
+            len(body),
+        )
         await self.raw(head + extra + b"\r\n" + body)
 
     async def sse_head(self) -> None:
@@ -81,7 +84,11 @@ class Faults:
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = next(
-                    (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")),
+                    (
+                        int(line[15:])
+                        for line in head.lower().split(b"\r\n")
+                        if line.startswith(b"content-length:")
+                    ),
                     0,
                 )
                 body = await reader.readexactly(length)

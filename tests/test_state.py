@@ -16,7 +16,14 @@ from bago_jupyter.state import Home
 from bago_jupyter.wire import NodeFile
 
 NODE = NodeFile(
-    pid=7, host="127.0.0.1", port=1, started_at=0, place="thread", version="0", fingerprint="fp_", admin_token="t"
+    pid=7,
+    host="127.0.0.1",
+    port=1,
+    started_at=0,
+    place="thread",
+    version="0",
+    fingerprint="fp_",
+    admin_token="t",
 )
 
 

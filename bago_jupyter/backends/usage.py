@@ -26,8 +26,8 @@ class Usage:
         """Take the next bytes."""
         if self.stream:
             self._events += chunk.count(b"data:")
-            if not self._head:
-                self._head = chunk[:TAIL]
+            if len(self._head) < TAIL:
+                self._head += chunk[:TAIL]
         self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
 
     def tokens(self) -> tuple[int | None, int | None]:

@@ -96,14 +96,15 @@ class _Fetch:
         timeout = httpx.Timeout(30.0, connect=15.0)
         async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
             saved = await self.worker.call(self._load)
-            failures, delay = 0, BACKOFF
+            failures, delay, most = 0, BACKOFF, 0
             while True:
-                before = self.have
                 try:
                     await self._try(client, saved)
                     break
                 except (httpx.TransportError, _Again) as error:
-                    failures = 1 if self.have > before else failures + 1
+                    # more than ever before, since a server that lies about the length makes us start over
+                    failures = 1 if self.have > most else failures + 1
+                    most = max(most, self.have)
                     if failures >= ATTEMPTS:
                         raise PullFailed(f"{self._where()} broke off: {_why(error)}.") from None
                     saved = await self.worker.call(self._read_meta)
@@ -136,8 +137,8 @@ class _Fetch:
                     async for chunk in response.aiter_raw():
                         buffer += chunk
                         if len(buffer) >= BLOCK:
-                            await self._write(file, bytes(buffer), total)
-                            buffer.clear()
+                            block, buffer = bytes(buffer), bytearray()
+                            await self._write(file, block, total)
                 finally:
                     # what has arrived counts, also when the transfer breaks here
                     if buffer:
@@ -180,10 +181,14 @@ class _Fetch:
             file.flush()
             self.state.update(data)
 
+        job = asyncio.ensure_future(self.worker.call(write))
         try:
-            await asyncio.shield(self.worker.call(write))
+            await asyncio.shield(job)
         except OSError as error:
             raise disk_error(error, self.part.parent) from None
+        except asyncio.CancelledError:
+            await asyncio.wait([job])  # the file is closed next
+            raise
         self.have += len(data)
         self._tell(None, total)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelFileError, ModelNotFound
-from .modelfile import ModelFile, digest, read_model, weight_files
-from .scan import Found, scan
+from .modelfile import ModelFile, digest, read_model
+from .scan import Found, files_of, scan
 from .watch import Watch
 from .worker import Worker
 
@@ -195,7 +195,7 @@ def _delete(path: Path) -> None:
     elif path.is_dir():
         shutil.rmtree(path)
     else:
-        for file in weight_files(path) if path.is_file() else []:
+        for file in files_of(path):
             file.unlink(missing_ok=True)
 
 

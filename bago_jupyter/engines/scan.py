@@ -50,18 +50,23 @@ def scan(root: Path) -> dict[str, Found]:
     return found
 
 
-def _found(id: str, path: Path) -> Found:
-    files = [path]
+def files_of(path: Path) -> list[Path]:
+    """The files of the model at ``path`` that are there; of a split one some may be missing."""
     if path.is_dir():
-        files = [*weights(path), path / "config.json"]
-    elif (match := SPLIT.match(path.name)) is not None:
-        files = sorted(
-            file
-            for file in path.parent.iterdir()
-            if (other := SPLIT.match(file.name))
-            and (other["stem"], other["count"]) == (match["stem"], match["count"])
-        )
-    stats = [file.stat() for file in files]
+        return [*weights(path), path / "config.json"]
+    match = SPLIT.match(path.name)
+    if match is None:
+        return [path]
+    model = (match["stem"], match["count"])
+    return sorted(
+        file
+        for file in path.parent.iterdir()
+        if (other := SPLIT.match(file.name)) and (other["stem"], other["count"]) == model
+    )
+
+
+def _found(id: str, path: Path) -> Found:
+    stats = [file.stat() for file in files_of(path)]
     return Found(id, path, sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats))
 
 

@@ -96,10 +96,10 @@ def hub_urls(source: FromHub) -> list[tuple[str, dict[str, str], str | None]]:
     Raises :class:`PullFailed`.
     """
     import huggingface_hub
-    import huggingface_hub.utils as hub_utils
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     endpoint = os.environ.get("HF_ENDPOINT") or None
-    headers: dict[str, str] = hub_utils.build_hf_headers(library_name="bago-jupyter")
+    headers: dict[str, str] = build_hf_headers(library_name="bago-jupyter")
     answers = []
     for file in source.files:
         try:

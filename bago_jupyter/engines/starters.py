@@ -65,7 +65,7 @@ STARTERS: dict[str, Starter] = {
             for number in range(1, 5)
         ),
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-        size=253_000_000,
+        size=253_113_024,
         download=230_000_000,
         license="gemma",
         terms=(

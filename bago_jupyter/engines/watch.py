@@ -12,8 +12,8 @@ log = logging.getLogger("bago.library")
 STEP = 100
 DEBOUNCE = 400
 """Milliseconds: a change is told after ``STEP`` of quiet, and after ``DEBOUNCE`` at the latest."""
-LOOK = 5000
-"""Milliseconds after which the folder itself is looked at: a watch does not survive its removal."""
+LOOK = 1000
+"""Milliseconds of quiet after which the folder itself is looked at: a watch does not survive its removal."""
 
 
 class Watch:
@@ -24,8 +24,6 @@ class Watch:
         self._changed = changed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bago-watch", daemon=True)
-        self.ready = threading.Event()
-        """Set once changes are seen."""
 
     def start(self) -> None:
         self._thread.start()
@@ -65,10 +63,13 @@ class Watch:
             raise_interrupt=False,
             force_polling=polling or None,
         )
-        self.ready.set()
+        # what happens while a watch is being set up, on the folder or on a new one below it, is missed:
+        # every change, and the start, is therefore followed by one more call in the quiet after it
+        again = True
         for batch in changes:
-            if batch:
+            if batch or again:
                 self._changed()
+            again = bool(batch)
             if _identity(self._root) != identity:
                 self._changed()
                 return

@@ -14,6 +14,8 @@ from .show import Bundle, Screen, dim, seconds, size
 
 RATE = 10.0
 _WIDTH = 30
+_SHARE = "{desc}: {percentage:3.0f}%|{bar}|"
+"""A stage without a unit counts from 0 to 1: only the share means something."""
 
 
 class Bar(Protocol):
@@ -73,7 +75,13 @@ class _TerminalBar:
             self._close()
             self._stage = progress.stage
             scaled = progress.unit == "B"
-            self._bar = tqdm(desc=progress.stage, unit=progress.unit, unit_scale=scaled, leave=False)
+            self._bar = tqdm(
+                desc=progress.stage,
+                unit=progress.unit,
+                unit_scale=scaled,
+                leave=False,
+                bar_format=None if progress.unit else _SHARE,
+            )
         self._bar.total, self._bar.n = progress.total, progress.done
         self._bar.update(0)
 
@@ -92,7 +100,11 @@ def bundle(progress: Progress, elapsed: float) -> Bundle:
     """A bar as a bundle, after ``elapsed`` seconds of its stage."""
     done, total = progress.done, progress.total
     counted = size if progress.unit == "B" else lambda count: f"{count:g} {progress.unit}".strip()
-    facts = [counted(done) + (f" of {counted(total)}" if total else "")] if done or total else []
+    facts = (
+        [counted(done) + (f" of {counted(total)}" if total else "")]
+        if progress.unit and (done or total)
+        else []
+    )
     if progress.unit == "B" and elapsed > 0.5 and done:
         speed = done / elapsed
         facts.append(f"{size(speed)}/s")

@@ -7,6 +7,9 @@ reader is busy is handed over in one piece. Everything here belongs to the loop 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -17,6 +20,8 @@ from ..errors import UpstreamFailed, UpstreamTimeout
 
 MAX_HEADERS = 64 * 1024
 """Bytes of response headers after which a backend is taken for broken."""
+RESET = struct.pack("ii", 1, 0) if sys.platform != "win32" else struct.pack("hh", 1, 0)
+"""``struct linger``: on, for no time, which closes with RST."""
 HIGH_WATER = 256 * 1024
 """Bytes waiting for the client at which reading from the backend pauses."""
 
@@ -142,8 +147,15 @@ class Connection(asyncio.Protocol):
         return exchange
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close at once, with a reset.
+
+        A backend that streams notices a reset at its next write; after an orderly close it writes on
+        until the second, which for llama-server is up to a second of a slot.
+        """
         if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None and self._exchange is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self._transport.abort()
 
     def resume(self) -> None:
@@ -256,7 +268,7 @@ class Connection(asyncio.Protocol):
 
     def _break(self, error: UpstreamFailed) -> None:
         exchange = self._exchange
+        self.abort()
         self._end()
         if exchange is not None:
             exchange._fail(error)
-        self.abort()

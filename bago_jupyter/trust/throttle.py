@@ -1,9 +1,9 @@
 """How often an address may try something that fails.
 
 Secrets here are too long to be guessed, the team key may be not, and every attempt costs CPU; so
-failures are counted per address (an IPv6 address counts as its /64, which one host owns as a whole),
-and each failure beyond the free ones doubles the wait. A second, global budget bounds what many addresses
-together may cost.
+failures are counted per address (a routable IPv6 address counts as its /64, which one host may own as
+a whole), and each failure beyond the free ones doubles the wait. A second, global budget bounds what
+many addresses together may cost.
 """
 
 from __future__ import annotations
@@ -81,8 +81,10 @@ class Throttle:
         self._spent_at = now
 
     def succeeded(self, address: str) -> None:
-        """Clear the failures of ``address``."""
-        self._counts.pop(_group(address), None)
+        """Clear the failures of ``address``, also from the budget."""
+        count = self._counts.pop(_group(address), None)
+        if count is not None:
+            self._spent = max(0.0, self._spent - count.failures)
 
     def _drained(self, now: float) -> float:
         return max(0.0, self._spent - (now - self._spent_at) * self._budget / self._forget)
@@ -93,8 +95,8 @@ def _group(address: str) -> str:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if ip.version == 6:
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    if ip.version == 6 and not ip.is_link_local:  # fe80::/64 is shared by everybody on the link
         return str(ipaddress.ip_network((ip, 64), strict=False))
     return str(ip)

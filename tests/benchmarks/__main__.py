@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from types import FrameType
 
 from . import cell, model, page, relay, startup, stream
@@ -37,6 +38,9 @@ def main() -> int:
         except BenchError as error:
             failed += 1
             print(f"    {group.name} not measured: {error}", file=sys.stderr, flush=True)
+        except Exception:  # the other groups are still worth having
+            failed += 1
+            traceback.print_exc()
     page.write(GROUPS, load())
     print(f"Written: {page.FILE}")
     return 1 if failed else 0

@@ -81,7 +81,7 @@ class Window:
         self.total = self.answers = self.failed = 0
 
     def sample(self) -> Sample:
-        """Sum up; at least one answer must have counted."""
+        """Sum up. Raises ``ValueError`` when not one answer counted."""
         return Sample(
             p50=percentile(self.first, 0.5),
             p99=percentile(self.first, 0.99),

@@ -39,12 +39,14 @@ class Case:
 
 def measure(progress: Progress) -> list[Table]:
     """Pairs of rounds, direct and through the API, whichever comes first changing from pair to pair."""
+    progress("loading the model")
     with host.loaded(max(CALLERS), progress) as model:
         ways = {"runner": model.runner, "node": model.node}
         cases = {callers: {way: Case() for way in ways} for callers in CALLERS}
         for callers in CALLERS:
+            progress(f"warming up with {callers} caller{'s' * (callers > 1)}")
             for url in ways.values():
-                _ask(url, model, callers)  # warm-up: afterwards every slot has the prompt in its cache
+                _ask(url, model, callers)  # afterwards every slot has the prompt in its cache
             for number in range(PAIRS):
                 order = list(ways) if number % 2 else list(ways)[::-1]
                 for way in order:
@@ -152,12 +154,11 @@ def _table(cases: dict[int, dict[str, Case]]) -> Table:
 
 
 def _aims(cases: dict[int, dict[str, Case]]) -> Table:
-    return aims(
-        [
-            aim(f"tokens/s of the runner's, {n} callers", figure(_ratios(ways), 3), 0.97, at_most=False)
-            for n, ways in cases.items()
-        ]
-    )
+    rows = []
+    for callers, ways in cases.items():
+        what = f"tokens/s at {callers} caller{'s' * (callers > 1)}, of the runner's"
+        rows.append(aim(what, figure(_ratios(ways), 3), 0.97, at_most=False))
+    return aims(rows)
 
 
 METHOD = f"""\

@@ -13,12 +13,6 @@ def _forget(chatty):
     chatty.must("%bago reset")
 
 
-def history(kernel):
-    return kernel.value(
-        "list(__import__('bago_jupyter.magics').magics._sessions.values())[0].history.messages('next')"
-    )
-
-
 def test_markdown_streams_through_one_output(chatty):
     ran = chatty.must(f"%%bago chat {SHORT} --to answer\nTell me about the sea.")
     answer, footer = ran.outputs
@@ -44,7 +38,7 @@ def test_text_is_printed_as_it_comes(chatty):
     ran = chatty.must(f"%bago chat {SHORT} -f text --to answer Tell me about it's {{sea}}.")
     stream, _footer = ran.outputs
     assert stream["text"].rstrip("\n") == chatty.value("answer").rstrip("\n")
-    assert history(chatty)[0]["content"] == "Tell me about it's {sea}."
+    assert chatty.history()[0]["content"] == "Tell me about it's {sea}."
 
 
 def test_json_is_parsed(chatty):
@@ -64,7 +58,7 @@ def test_json_that_does_not_end_is_one_line_and_keeps_the_text(chatty):
     assert ran.error.startswith("bago: The answer is not JSON (")
     assert len(ran.error.splitlines()) == 1
     assert chatty.value("data") == ran.outputs[0]["data"]["text/plain"] != ""
-    assert history(chatty)[1]["content"] == chatty.value("data")
+    assert chatty.history()[1]["content"] == chatty.value("data")
 
 
 def test_code_is_offered_as_the_next_cell(chatty):
@@ -91,7 +85,7 @@ def test_variables_reach_the_prompt(chatty):
     chatty.must(
         f'%%bago chat {SHORT}\n{{city}} {{In[{out}]}} {{Out[{out}]}} {{"k": {{{{city}}}}}} {{Err[{err}]}}'
     )
-    sent = history(chatty)[0]["content"]
+    sent = chatty.history()[0]["content"]
     assert sent.startswith("Lisbon city + '!' Lisbon! {\"k\": {city}} Traceback (most recent call last):")
     assert sent.endswith("ZeroDivisionError: division by zero")
     assert "IPython" not in sent
@@ -102,7 +96,7 @@ def test_variables_reach_the_prompt(chatty):
 def test_a_question_is_not_a_question_about_an_object(chatty):
     ran = chatty.must(f"x = 1\n%bago chat {SHORT} What is x?\ny = 2\nif x:\n    %bago chat {SHORT} And y??")
     assert "not found" not in ran.text
-    assert [message["content"] for message in history(chatty)[::2]] == ["What is x?", "And y??", "next"]
+    assert [message["content"] for message in chatty.history()[::2]] == ["What is x?", "And y??", "next"]
     assert chatty.value("y") == 2
     assert chatty.must("%bago chat?").text.startswith("%bago chat [-m | --model TEXT]")
     (payload,) = chatty.must("%bago?").reply["payload"]
@@ -111,7 +105,7 @@ def test_a_question_is_not_a_question_about_an_object(chatty):
 
 def test_variables_of_a_function(chatty):
     chatty.must(f"def ask(town):\n    %bago chat {SHORT} Where is {{town}}?\nask('Turin')")
-    assert history(chatty)[0]["content"] == "Where is Turin?"
+    assert chatty.history()[0]["content"] == "Where is Turin?"
 
 
 def test_the_conversation_is_sent_along_until_it_is_reset(chatty):
@@ -126,18 +120,18 @@ def test_the_conversation_is_sent_along_until_it_is_reset(chatty):
         {"role": "assistant", "content": two},
         {"role": "user", "content": "next"},
     ]
-    assert history(chatty) == kept
+    assert chatty.history() == kept
     prompt_tokens = chatty.node().why().prompt_tokens
     chatty.must(f"%bago chat {SHORT} --no-history What is my number?")
     assert chatty.node().why().prompt_tokens < prompt_tokens
-    assert history(chatty) == kept
+    assert chatty.history() == kept
     assert not chatty.run("%bago chat -m nope fails").ok
-    assert history(chatty) == kept
+    assert chatty.history() == kept
     assert "2 turns" in chatty.must("%bago reset").text
-    assert history(chatty) == kept[-1:]
+    assert chatty.history() == kept[-1:]
     chatty.must(f"%bago chat {SHORT} again")
     assert "forgotten" in chatty.must("%bago chat --reset").text
-    assert history(chatty) == kept[-1:]
+    assert chatty.history() == kept[-1:]
 
 
 def test_a_conversation_that_is_too_long_says_how_to_go_on(chatty):
@@ -147,7 +141,7 @@ def test_a_conversation_that_is_too_long_says_how_to_go_on(chatty):
     assert ran.reply["ename"] == "ContextTooLong"
     assert "%bago reset" in ran.error
     assert len(ran.error.splitlines()) == 1
-    assert len(history(chatty)) == 3
+    assert len(chatty.history()) == 3
     alone = chatty.run("%bago chat -m smol --no-history {long}")
     assert alone.reply["ename"] == "ContextTooLong"
     assert "%bago reset" not in alone.error

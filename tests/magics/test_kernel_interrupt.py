@@ -19,10 +19,10 @@ def interrupt_when_it_streams(kernel, code):
     return kernel.finish(id, ran=ran)
 
 
-def freed(kernel, node, within=1.0):
-    deadline = time.monotonic() + within
-    while kernel.busy_slots(node):
-        assert time.monotonic() < deadline, "the slot is still at work"
+def within(seconds, what, holds):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
         time.sleep(0.01)
 
 
@@ -30,12 +30,13 @@ def threads(kernel):
     return kernel.value("__import__('threading').active_count()")
 
 
-def test_ten_in_a_row_free_the_slot_and_grow_nothing(chatty):
+def test_ten_in_a_row_are_let_go_by_the_node_and_grow_nothing(chatty):
     node = chatty.node()
     before = None
     for _ in range(10):
         ran = interrupt_when_it_streams(chatty, STORY)
-        freed(chatty, node)
+        within(1.0, "the node still holds the request", lambda: not node.status().requests.in_flight)
+        assert node.why().outcome == "cancelled"
         assert ran.reply["status"] == "error"
         assert ran.error.startswith("interrupted; what arrived is kept · smol · on testnode")
         assert len(ran.error.splitlines()) == 1
@@ -43,15 +44,20 @@ def test_ten_in_a_row_free_the_slot_and_grow_nothing(chatty):
         before = before or threads(chatty)
     assert threads(chatty) <= before + 1, "the completion cache may be at work"
     assert chatty.must("%bago chat -m smol --no-history --max-tokens 4 hello").ok
-    assert node.status().requests.in_flight == 0
+
+
+def test_ten_in_a_row_free_the_slot_of_the_runner(chatty):
+    """The runner's part: it is told by a closed socket, and has to stop computing."""
+    node = chatty.node()
+    for _ in range(10):
+        interrupt_when_it_streams(chatty, STORY)
+        within(1.0, "the slot is still at work", lambda: not chatty.busy_slots(node))
 
 
 def test_the_partial_answer_is_in_the_conversation(chatty):
     chatty.must("%bago reset")
     interrupt_when_it_streams(chatty, STORY.replace("--no-history ", ""))
-    kept = chatty.value(
-        "list(__import__('bago_jupyter.magics').magics._sessions.values())[0].history.messages('next')"
-    )
+    kept = chatty.history()
     assert [message["content"] for message in kept] == [
         "Tell a very long story.",
         chatty.value("story"),
@@ -99,9 +105,8 @@ def stalled():
 
 def test_a_pull_says_what_is_kept(chatty, stalled):
     id = chatty.start(f"%bago pull {stalled}")
-    ran = chatty.finish(id, until=lambda ran: "1 MB of 2 MB" in ran.text)
+    ran = chatty.finish(id, until=lambda ran: "downloading" in ran.text)
     assert not ran.reply, ran.error
-    assert " 50% downloading" in ran.text
     chatty.manager.interrupt_kernel()
     ran = chatty.finish(id, ran=ran)
     assert ran.error == "interrupted; what arrived is kept, and the same %bago pull goes on from there"

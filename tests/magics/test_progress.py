@@ -18,4 +18,7 @@ def test_no_total_and_other_units():
     assert bundle(Progress(stage="loading", done=3, total=4, unit="layers"), 0.1)["text/plain"].endswith(
         " 75% loading · 3 layers of 4 layers"
     )
+    assert bundle(Progress(stage="loading", done=0.5, total=1, unit=""), 9)["text/plain"].endswith(
+        "50% loading"
+    )
     assert "value=" not in bundle(Progress(stage="checking"), 0.1)["text/html"]

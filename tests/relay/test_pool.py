@@ -133,7 +133,7 @@ def test_a_stale_connection_is_replaced_once(run: Run) -> None:
         (b"HTTP/1.1 200", "before it answered"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 70_000 + b"\r\n\r\n", "too large"),
-        (b"HTTP/1.1 101 Switching\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n", ""),
+        (b"HTTP/1.1 101 Switching\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n", "change the protocol"),
     ],
 )
 def test_what_is_no_answer_is_said(run: Run, answer: bytes, said: str) -> None:

@@ -10,7 +10,9 @@ from bago_jupyter.relay import WholeEvents
 
 
 @given(
-    st.lists(st.sampled_from([b"data: 1", b"event: x\ndata: {}", b": comment", b"data: \xc3\xa9"]), max_size=6),
+    st.lists(
+        st.sampled_from([b"data: 1", b"event: x\ndata: {}", b": comment", b"data: \xc3\xa9"]), max_size=6
+    ),
     st.sampled_from([b"\n\n", b"\r\n\r\n"]),
     st.lists(st.integers(0, 120), max_size=8),
     st.binary(max_size=8).filter(lambda tail: b"\n" not in tail),

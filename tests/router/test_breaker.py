@@ -59,7 +59,11 @@ def test_retry_after_opens_at_once_for_as_long_as_it_says() -> None:
 
 
 def test_what_counts_as_the_backends_failure() -> None:
-    assert [status for status in (200, 400, 404, 413, 422, 429, 500, 503) if counts(status)] == [429, 500, 503]
+    assert [status for status in (200, 400, 404, 413, 422, 429, 500, 503) if counts(status)] == [
+        429,
+        500,
+        503,
+    ]
 
 
 def test_breakers_are_made_when_something_is_recorded() -> None:

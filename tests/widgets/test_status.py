@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter, MarkdownExporter
 
@@ -74,15 +72,12 @@ def test_unloading_reaches_the_node_and_its_answer_the_browser(kernel: Any) -> N
     assert "no-such-model" in kernel.reply(comm, id=1)["error"]
 
 
-def test_a_model_is_shown_from_loading_to_unloading(kernel: Any) -> None:
-    model = os.environ.get("TEST_GGUF")
-    if not model:
-        pytest.skip("TEST_GGUF names no GGUF file")
+def test_a_model_is_shown_from_loading_to_unloading(kernel: Any, starter_gguf: Path) -> None:
     comm = card(kernel)
     kernel.run("pump.REFRESH = 60.0")  # only events may bring what follows
     view = kernel.hello(comm)
     name = kernel.run(
-        f"model = node.pull({model!r}).id; node.load(model, context_length=512); print(model)"
+        f"model = node.pull({str(starter_gguf)!r}).id; node.load(model, context_length=512); print(model)"
     ).strip()
     kernel.state(comm, lambda state: [r["state"] for r in state["status"]["runners"]] == ["loading"])
     ready = kernel.state(comm, lambda state: [r["state"] for r in state["status"]["runners"]] == ["ready"])

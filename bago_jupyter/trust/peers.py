@@ -1,0 +1,286 @@
+"""The nodes that this one is paired with.
+
+``peers.json`` (0600) holds for each the certificate that TLS trusts, the token that we present there, and
+only the SHA-256 of the tokens that we accept from it. Tokens are 256 random bits, so a plain hash is
+enough; and a token counts only on a connection whose certificate is the one that it was minted for.
+
+The last two minted tokens are accepted. Two pairings of the same two nodes that cross (each typed the
+other's key, or both joined the team on sight) can end with each side holding the token of another run;
+with one token alone such a pair would refuse each other for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from ..errors import NotFound, SettingsError, StateError
+from ..state import Home
+from . import address, certificate, names
+from .refusal import Refused
+from .secret import Secret
+
+FILE = "peers.json"
+ACCEPTED = 2
+"""Tokens of one peer that are valid at a time."""
+SEEN = 8
+"""Addresses remembered from which a peer was seen."""
+
+Via = Literal["key", "approval", "team"]
+Change = Literal["added", "updated", "removed"]
+
+_NOBODY = "0" * 64
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """A paired node. ``repr`` and ``str`` show no token."""
+
+    fingerprint: str
+    name: str
+    certificate: str
+    """PEM."""
+    addresses: list[str] = []
+    """``host:port`` texts, as the peer told them, best first."""
+    port: int = 0
+    """Port that the peer listens on."""
+    paired_at: float = 0.0
+    via: Via = "key"
+    token: Secret
+    """What we present to the peer."""
+    accepts: list[str] = []
+    """SHA-256 (hex) of the tokens that the peer may present to us, the newest first."""
+
+    priority: int = 0
+    """Lower is tried first by the policy ``priority``."""
+    weight: float = 1.0
+    max_load_percent: int = 100
+    """Share of its capacity up to which we send requests there."""
+    in_routing: bool = True
+    allow_control: bool = False
+    """Whether it may load, unload and pull models here."""
+
+    seen_at: list[str] = []
+    """``host:port`` texts at which it was reached, the latest first."""
+
+    @property
+    def short(self) -> str:
+        """The first 8 digits of the fingerprint, for people."""
+        return self.fingerprint[3:11]
+
+    def __repr__(self) -> str:
+        return f"Peer({self.name!r}, {self.short}, via {self.via})"
+
+
+SETTABLE = frozenset({"priority", "weight", "max_load_percent", "in_routing", "allow_control"})
+"""What :meth:`Peers.set` takes: the owner's settings of a peer."""
+
+_RANGES = {"priority": (-1000, 1000), "weight": (0.0, 1000.0), "max_load_percent": (1, 100)}
+
+
+class _File(msgspec.Struct, kw_only=True):
+    peers: list[Peer] = []
+    barred: list[str] = []
+
+
+class Peers:
+    """The store. Belongs to the node's loop; raises :class:`StateError` for a damaged file."""
+
+    def __init__(self, home: Home):
+        self._home = home
+        self._listeners: list[Callable[[Change, Peer], None]] = []
+        data = home.read(FILE)
+        try:
+            file = _File() if data is None else _decoder.decode(data)
+        except (msgspec.DecodeError, ValueError):
+            raise StateError(
+                f"{home.root / FILE} is damaged; restore it, or delete it and pair the nodes again."
+            ) from None
+        self._peers = {peer.fingerprint: peer for peer in file.peers}
+        self._barred = set(file.barred)
+
+    def __iter__(self) -> Any:
+        return iter(list(self._peers.values()))
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def get(self, fingerprint: str) -> Peer | None:
+        """The peer with ``fingerprint``."""
+        return self._peers.get(fingerprint)
+
+    def verify(self, fingerprint: str | None, token: str | None) -> Peer | None:
+        """The peer whose TLS certificate and token these are, or ``None``. Takes constant time."""
+        peer = self._peers.get(fingerprint or "")
+        given = hash_token(token or "")
+        known = peer.accepts if peer is not None else []
+        hits = [hmac.compare_digest(given, hashed) for hashed in (*known, _NOBODY, _NOBODY)[:ACCEPTED]]
+        return peer if any(hits) else None
+
+    def admit(
+        self,
+        *,
+        der: bytes,
+        name: str,
+        addresses: list[str],
+        port: int,
+        via: Via,
+        token: Secret,
+        expects: Secret,
+        now: float | None = None,
+    ) -> Peer:
+        """Store a node whose certificate ``der`` was proven; ``expects`` is the token it will present.
+
+        A known node keeps the owner's settings, and what a key or an approval founded does not become
+        a team's affair. Raises :class:`~.certificate.BadCertificate`, and :class:`Refused` for a barred node
+        that comes by team key.
+        """
+        fingerprint = certificate.check(der)
+        if via == "team" and fingerprint in self._barred:
+            raise Refused(
+                "That node was removed by hand; only a new connection key or an approval brings it back."
+            )
+        old = self._peers.get(fingerprint)
+        fields: dict[str, Any] = {
+            "name": names.clean(name),
+            "certificate": certificate.pem(der),
+            "addresses": address.only_good(addresses),
+            "port": port,
+            "paired_at": time.time() if now is None else now,
+            "via": old.via if old is not None and via == "team" else via,
+            "token": token,
+            "accepts": [hash_token(expects.reveal()), *(old.accepts if old else [])][:ACCEPTED],
+        }
+        if old is not None:
+            peer = msgspec.structs.replace(old, **fields)
+        else:
+            peer = Peer(fingerprint=fingerprint, **fields)
+        if via != "team":
+            self._barred.discard(fingerprint)
+        self._put(peer, "added" if old is None else "updated")
+        return peer
+
+    def set(self, fingerprint: str, **changes: Any) -> Peer:
+        """Change the owner's settings of a peer (:data:`SETTABLE`).
+
+        Raises :class:`NotFound` and :class:`SettingsError`.
+        """
+        peer = self._need(fingerprint)
+        for name, value in changes.items():
+            if name not in SETTABLE:
+                raise SettingsError(
+                    f"A node has no setting {name}; known: {', '.join(sorted(SETTABLE))}.", param=name
+                )
+            _check_setting(name, value)
+        peer = msgspec.structs.replace(peer, **changes)
+        self._put(peer, "updated")
+        return peer
+
+    def tell(
+        self,
+        fingerprint: str,
+        *,
+        name: str | None = None,
+        addresses: list[str] | None = None,
+        port: int | None = None,
+    ) -> Peer:
+        """Take over what a peer tells about itself. Raises :class:`NotFound`."""
+        old = self._need(fingerprint)
+        peer = msgspec.structs.replace(
+            old,
+            name=old.name if name is None else names.clean(name),
+            addresses=old.addresses if addresses is None else address.only_good(addresses),
+            port=old.port if port is None else port,
+        )
+        if peer != old:
+            self._put(peer, "updated")
+        return peer
+
+    def saw(self, fingerprint: str, at: str) -> None:
+        """Remember that a peer was reached at ``host:port``; written only when that is news."""
+        peer = self._need(fingerprint)
+        if peer.seen_at[:1] != [at]:
+            seen = address.only_good([at, *peer.seen_at])[:SEEN]
+            self._put(msgspec.structs.replace(peer, seen_at=seen), "updated")
+
+    def remove(self, fingerprint: str, *, bar: bool = True) -> Peer:
+        """Forget a peer: its certificate and tokens are worth nothing from now on.
+
+        With ``bar``, as when its owner here removes it, the team key does not bring it back; only a
+        new key or approval does. Raises :class:`NotFound`.
+        """
+        peer = self._need(fingerprint)
+        del self._peers[fingerprint]
+        if bar:
+            self._barred.add(fingerprint)
+        self._save()
+        self._tell("removed", peer)
+        return peer
+
+    def barred(self, fingerprint: str) -> bool:
+        """Whether this node was removed here by hand, so that a team key does not suffice."""
+        return fingerprint in self._barred
+
+    def leave_team(self) -> list[Peer]:
+        """Remove every peer that only the team key brought (the key was left or changed)."""
+        return [self.remove(peer.fingerprint, bar=False) for peer in self if peer.via == "team"]
+
+    def listen(self, listener: Callable[[Change, Peer], None]) -> Callable[[], None]:
+        """Call ``listener`` after every change until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _need(self, fingerprint: str) -> Peer:
+        peer = self._peers.get(fingerprint)
+        if peer is None:
+            raise NotFound("No paired node has that fingerprint; list the nodes to see them.")
+        return peer
+
+    def _put(self, peer: Peer, change: Change) -> None:
+        self._peers[peer.fingerprint] = peer
+        self._save()
+        self._tell(change, peer)
+
+    def _tell(self, change: Change, peer: Peer) -> None:
+        for listener in list(self._listeners):
+            listener(change, peer)
+
+    def _save(self) -> None:
+        file = _File(peers=list(self._peers.values()), barred=sorted(self._barred))
+        self._home.write(FILE, _encoder.encode(file))
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a token where it is checked."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _check_setting(name: str, value: Any) -> None:
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise SettingsError(f"{name} must be from {low} to {high}.", param=name)
+        if isinstance(low, int) and not isinstance(value, int):
+            raise SettingsError(f"{name} must be a whole number.", param=name)
+    elif not isinstance(value, bool):
+        raise SettingsError(f"{name} must be true or false.", param=name)
+
+
+def _reveal(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _wrap(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(kind.__name__)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_reveal)
+_decoder = msgspec.json.Decoder(_File, dec_hook=_wrap)

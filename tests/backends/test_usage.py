@@ -1,0 +1,45 @@
+"""Token counts read from passing bytes, in every dialect."""
+
+from __future__ import annotations
+
+import pytest
+
+from bago_jupyter.backends.usage import Usage
+
+CHAT = b'{"choices":[],"usage":{"completion_tokens":5,"prompt_tokens":7,"total_tokens":12}}'
+CHAT_STREAM = (
+    b'data: {"x":1}\n\n' * 3
+    + b'data: {"usage":{"completion_tokens":5,"prompt_tokens":7}}\n\ndata: [DONE]\n\n'
+)
+MESSAGES_STREAM = (
+    b'event: message_start\ndata: {"message":{"usage":{"input_tokens":7,"output_tokens":1}}}\n\n'
+    + b'event: content_block_delta\ndata: {"delta":{"text":"'
+    + b"x" * 6000
+    + b'"}}\n\n'
+    + b'event: message_delta\ndata: {"usage":{"output_tokens":5}}\n\nevent: message_stop\ndata: {}\n\n'
+)
+RESPONSES = b'{"usage":{"input_tokens":7,"output_tokens":5}}'
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize(
+    ("stream", "body"), [(False, CHAT), (True, CHAT_STREAM), (True, MESSAGES_STREAM), (False, RESPONSES)]
+)
+def test_prompt_and_completion(stream: bool, body: bytes, size: int) -> None:
+    usage = Usage(stream)
+    for start in range(0, len(body), size):
+        usage.feed(body[start : start + size])
+    assert usage.tokens() == (7, 5)
+
+
+def test_a_stream_without_usage_counts_its_events() -> None:
+    usage = Usage(True)
+    for _ in range(10):
+        usage.feed(b"data: {}\n\n")
+    usage.feed(b"data: [DONE]\n\n")
+    assert usage.tokens() == (None, 9)
+
+
+def test_nothing_is_nothing() -> None:
+    assert Usage(False).tokens() == (None, None)
+    assert Usage(True).tokens() == (None, None)

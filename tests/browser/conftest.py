@@ -1,0 +1,117 @@
+"""A real JupyterLab and a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ARTEFACTS = ROOT / "tests" / "artefacts"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PATIENCE = 60.0
+
+
+class Lab:
+    """JupyterLab on a folder of its own."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.token = secrets.token_hex(16)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        folders = (
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_RUNTIME_DIR",
+            "JUPYTERLAB_SETTINGS_DIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+        )
+        environ = {**os.environ, "BAGO_HOME": str(root / "home"), "JUPYTER_PLATFORM_DIRS": "1"}
+        environ |= {name: str(root / name.lower()) for name in folders}
+        news = (
+            root
+            / "jupyterlab_settings_dir"
+            / "@jupyterlab"
+            / "apputils-extension"
+            / "notification.jupyterlab-settings"
+        )
+        news.parent.mkdir(parents=True)
+        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+        (root / "work").mkdir()
+        self.log = (root / "lab.log").open("w")
+        command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"]
+        command += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root / 'work'}"]
+        self.process = subprocess.Popen(command, env=environ, stdout=self.log, stderr=self.log, cwd=root)
+
+    def wait(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=5).close()
+                return
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < end, (
+                    self.root / "lab.log"
+                ).read_text()
+                time.sleep(0.1)
+
+    def notebook(self, *cells: str) -> None:
+        """Write ``card.ipynb`` with these code cells."""
+        made = nbformat.v4.new_notebook()
+        made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        made.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        nbformat.write(made, self.root / "work" / "card.ipynb")
+
+    def drive(self, **plan: Any) -> dict[str, Any]:
+        """Run ``js/test/lab.mjs`` on the notebook; what it saw."""
+        ARTEFACTS.mkdir(exist_ok=True)
+        full = {"url": self.url, "token": self.token, "browser": browser(), "shots": str(ARTEFACTS), **plan}
+        command = ["node", str(ROOT / "js" / "test" / "lab.mjs"), json.dumps(full)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=170)
+        assert result.returncode == 0, result.stderr
+        seen: dict[str, Any] = json.loads(result.stdout)
+        return seen
+
+    def close(self) -> None:
+        self.process.terminate()  # ends its kernels too
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+
+def browser() -> str | None:
+    """The browser on this machine, if there is one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    if browser() is None:
+        pytest.skip(f"no browser here ({', '.join(BROWSERS)})")
+    if shutil.which("node") is None:
+        pytest.skip("no Node.js here")
+    if not (ROOT / "js" / "node_modules" / "playwright-core").exists():
+        pytest.skip("playwright-core is not installed; run npm ci in js/")
+    lab = Lab(tmp_path)
+    try:
+        lab.wait()
+        yield lab
+    finally:
+        lab.close()

@@ -1,0 +1,27 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import filelock
+import pytest
+
+CACHE = Path.home() / ".cache" / "bago-jupyter-tests"
+
+
+@pytest.fixture(scope="session")
+def starter_gguf() -> Path:
+    """The real starter model: ``BAGO_TEST_STARTER``, or pulled once as a user would pull it."""
+    if given := os.environ.get("BAGO_TEST_STARTER"):
+        return Path(given)
+    from bago_jupyter.engines.pull import pull
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / "smollm2.gguf"
+    with filelock.FileLock(CACHE / "lock"):
+        if not path.exists():
+            asyncio.run(pull("smollm2", CACHE, name=None, sha256=None, progress=lambda _: None))
+    return path

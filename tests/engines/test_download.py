@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import random
+from pathlib import Path
+
+import pytest
+from engines.making import until
+from engines.serving import Script, serving
+
+from bago_jupyter.engines import download as module
+from bago_jupyter.engines.download import disk_error, download
+from bago_jupyter.errors import PullFailed
+from bago_jupyter.wire import Progress
+
+DATA = random.Random(1).randbytes(3_000_000)
+SHA = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF", 0.01)
+
+
+def fetch(url: str, part: Path, sha256: str | None = None) -> tuple[str, list[Progress]]:
+    seen: list[Progress] = []
+    return asyncio.run(download(url, part, report=seen.append, sha256=sha256)), seen
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    with serving(Script(DATA)) as url:
+        digest, seen = fetch(f"{url}/m.gguf", tmp_path / "p")
+    assert digest == SHA and (tmp_path / "p").read_bytes() == DATA
+    assert seen[-1].done == seen[-1].total == len(DATA)
+    assert [p.done for p in seen] == sorted(p.done for p in seen)
+
+
+def test_a_broken_transfer_is_resumed(tmp_path: Path) -> None:
+    script = Script(DATA, drops=[1_000_000, 500_000])
+    with serving(script) as url:
+        digest, seen = fetch(f"{url}/m.gguf", tmp_path / "p", SHA)
+    assert digest == SHA and (tmp_path / "p").read_bytes() == DATA
+    assert [asked.get("range") for asked in script.asked] == [None, "bytes=1000000-", "bytes=1500000-"]
+    assert script.asked[1]["if-range"] == '"v1"'
+    assert any(p.message and p.message.startswith("Trying again") for p in seen)
+
+
+def test_a_server_without_ranges(tmp_path: Path) -> None:
+    script = Script(DATA, drops=[1_000_000], ranges=False)
+    with serving(script) as url:
+        assert fetch(f"{url}/m.gguf", tmp_path / "p")[0] == SHA
+    assert (tmp_path / "p").read_bytes() == DATA and len(script.asked) == 2
+
+
+def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path) -> None:
+    script = Script(b"x" * len(DATA), drops=[1_000_000] * 50)
+    with serving(script) as url:
+        async def first() -> None:
+            task = asyncio.create_task(download(f"{url}/m", tmp_path / "p", report=lambda _: None))
+            await until(lambda: (tmp_path / "p").is_file() and (tmp_path / "p").stat().st_size)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(first())
+        script.data, script.etag, script.drops = DATA, '"v2"', []
+        script.asked.clear()
+        assert fetch(f"{url}/m", tmp_path / "p")[0] == SHA
+    assert "range" in script.asked[0] and (tmp_path / "p").read_bytes() == DATA
+
+
+def test_a_part_without_validator_is_not_trusted(tmp_path: Path) -> None:
+    script = Script(DATA, drops=[1_000_000], etag=None)
+    with serving(script) as url:
+        assert fetch(f"{url}/m", tmp_path / "p")[0] == SHA
+    assert "range" not in script.asked[1]
+
+
+def test_a_cancelled_download_goes_on_later(tmp_path: Path) -> None:
+    import threading
+
+    script = Script(DATA, hold=threading.Event())
+    part = tmp_path / "p"
+    with serving(script) as url:
+        async def run() -> None:
+            task = asyncio.create_task(download(f"{url}/m", part, report=lambda _: None))
+            await until(lambda: part.is_file() and part.stat().st_size >= module.BLOCK)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(run())
+        size = part.stat().st_size
+        assert script.hold is not None
+        script.hold.set()
+        script.hold = None
+        assert fetch(f"{url}/m", part)[0] == SHA
+    assert script.asked[-1]["range"] == f"bytes={size}-" and part.read_bytes() == DATA
+
+
+def test_a_wrong_digest_leaves_nothing(tmp_path: Path) -> None:
+    with serving(Script(DATA)) as url, pytest.raises(PullFailed, match=f"has SHA-256 {SHA}, expected"):
+        fetch(f"{url}/m", tmp_path / "p", "0" * 64)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_length_is_noticed(tmp_path: Path) -> None:
+    with serving(Script(DATA, length=len(DATA) + 5, drops=[len(DATA)] * 9)) as url:
+        with pytest.raises(PullFailed, match="broke off"):
+            fetch(f"{url}/m", tmp_path / "p")
+
+
+def test_transient_answers_are_retried(tmp_path: Path) -> None:
+    with serving(Script(DATA, statuses=[503, 429])) as url:
+        assert fetch(f"{url}/m", tmp_path / "p")[0] == SHA
+
+
+def test_it_gives_up_and_keeps_what_came(tmp_path: Path) -> None:
+    with serving(Script(DATA, drops=[1_000_000, 0, 0, 0, 0, 0, 0])) as url:
+        with pytest.raises(PullFailed, match="broke off"):
+            fetch(f"{url}/m", tmp_path / "p")
+    assert (tmp_path / "p").read_bytes() == DATA[:1_000_000]
+
+
+def test_refusals_are_clear_and_keep_secrets(tmp_path: Path) -> None:
+    with serving(Script(DATA, statuses=[404, 403])) as url:
+        for status in (404, 403):
+            with pytest.raises(PullFailed, match=f"answered {status}") as caught:
+                fetch(url.replace("//", "//user:hunter2@") + "/m?token=hunter3", tmp_path / "p")
+            assert "hunter" not in caught.value.message
+    with pytest.raises(PullFailed, match="broke off"):
+        fetch(f"{url}/m?token=hunter3", tmp_path / "p")
+    with serving(Script(DATA, compress=True)) as url, pytest.raises(PullFailed, match="compressing"):
+        fetch(f"{url}/m", tmp_path / "p")
+
+
+def test_too_little_space_is_seen_before(tmp_path: Path) -> None:
+    with serving(Script(DATA, length=1 << 60)) as url, pytest.raises(PullFailed, match="MB free"):
+        fetch(f"{url}/m", tmp_path / "p")
+
+
+def test_disk_errors(tmp_path: Path) -> None:
+    assert "is full" in disk_error(OSError(errno.ENOSPC, "No space"), tmp_path).message
+    assert "Permission denied" in disk_error(OSError(errno.EACCES, "Permission denied"), tmp_path).message
