@@ -27,10 +27,11 @@ _HOMES = {
     "NodeClient": "client",
     "Settings": "settings",
     "down": "launch",
+    "node": "launch",
     "up": "launch",
 }
 
-__all__ = ["__version__", "node", *_HOMES]
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

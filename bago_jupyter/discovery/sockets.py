@@ -12,6 +12,7 @@ from .addresses import Address
 
 log = logging.getLogger("bago.discovery")
 
+PORT = 5353
 MAX_INTERFACES = 32
 Plan = tuple[tuple[str, int], ...]
 """Addresses without zone, each with its interface's number."""
@@ -71,9 +72,16 @@ async def close(zc: AsyncZeroconf) -> None:
 
 def open_all(plan: Plan) -> AsyncZeroconf:
     """Sockets on the addresses of ``plan``, or on loopback. Raises :class:`OSError`."""
-    interfaces = _interfaces(plan) or ["127.0.0.1"]
     families = {":" in text for text, _ in plan}
-    version = {(True,): IPVersion.V6Only, (False, True): IPVersion.All}
-    return AsyncZeroconf(
-        interfaces=interfaces, ip_version=version.get(tuple(sorted(families)), IPVersion.V4Only)
-    )
+    version = IPVersion.V6Only if families == {True} else IPVersion.All if True in families else IPVersion.V4Only
+    _try_port(socket.AF_INET6 if True in families else socket.AF_INET)
+    return AsyncZeroconf(interfaces=_interfaces(plan) or ["127.0.0.1"], ip_version=version)
+
+
+def _try_port(family: socket.AddressFamily) -> None:
+    """zeroconf leaves its socket open when the port is refused, and this is tried time and again."""
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        trial.bind(("", PORT))

@@ -52,6 +52,8 @@ class Runners:
         self._supervisors: dict[Key, Supervisor] = {}
         self._change = asyncio.Lock()
         self._idle_task: asyncio.Task[None] | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def ensure(
         self,
@@ -118,12 +120,14 @@ class Runners:
             await self._drop([key for key in self._supervisors if key[0] == model_id])
 
     async def stop(self) -> None:
-        """End all runners, side by side, within 1 s."""
+        """End all runners, side by side, within 1 s. Nothing can be loaded afterwards."""
+        self._closed = True
         if self._idle_task is not None:
             self._idle_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._idle_task
         await self._drop(list(self._supervisors))
+        await asyncio.gather(*self._stopping)
 
     async def _supervisor(
         self, engine: Engine, model: ModelFile, task: str, given: dict[str, int], retry: bool
@@ -144,6 +148,8 @@ class Runners:
                 )
             await self._drop([key])
         await self._make_room(model)
+        if self._closed:
+            raise LoadFailed(f"{model.id} cannot be loaded: the node is stopping.")
         supervisor = Supervisor(
             model,
             spec,
@@ -217,8 +223,14 @@ class Runners:
                 )
 
     async def _drop(self, keys: list[Key]) -> None:
-        supervisors = [self._supervisors.pop(key) for key in keys if key in self._supervisors]
-        await asyncio.gather(*(supervisor.stop() for supervisor in supervisors))
+        tasks = [
+            asyncio.create_task(self._supervisors.pop(key).stop()) for key in keys if key in self._supervisors
+        ]
+        for task in tasks:
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+        # whoever asked may leave; a runner that is half ended would be nobody's
+        await asyncio.shield(asyncio.gather(*tasks))
 
 
 def _reporter(progress: Callable[[Progress], None] | None) -> Callable[[RunnerInfo], None] | None:

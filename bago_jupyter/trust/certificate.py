@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -28,6 +28,18 @@ from ..identity import Identity, fingerprint
 
 LARGEST = 2048
 """Bytes of a certificate (DER); ours have about 480."""
+
+
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class BadCertificate(Forbidden):
@@ -46,7 +58,7 @@ def check(der: bytes) -> str:
     if len(der) <= LARGEST:
         try:
             return _checked(der)
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        except _UNREADABLE:
             pass
     raise BadCertificate("The other side's certificate is not one of a node; nothing was accepted.")
 
@@ -62,9 +74,12 @@ def der_of(text: str) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def fingerprint_of(der: bytes) -> str:
-    """The fingerprint of any certificate, without the checks of :func:`check`."""
-    return fingerprint(x509.load_der_x509_certificate(der))
+def fingerprint_of(der: bytes) -> str | None:
+    """The fingerprint of any certificate without the checks of :func:`check`; ``None`` if it has none."""
+    try:
+        return fingerprint(x509.load_der_x509_certificate(der))
+    except _UNREADABLE:
+        return None
 
 
 def sign(identity: Identity, digest: bytes) -> bytes:

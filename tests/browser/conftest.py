@@ -24,6 +24,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PATIENCE = 60.0
 
 
+def clean_environ() -> dict[str, str]:
+    """The environment without settings of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BAGO_")}
+
+
 class Lab:
     """JupyterLab on a folder of its own."""
 
@@ -40,7 +45,7 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR",
             "JUPYTERLAB_WORKSPACES_DIR",
         )
-        environ = {**os.environ, "BAGO_HOME": str(root / "home"), "JUPYTER_PLATFORM_DIRS": "1"}
+        environ = {**clean_environ(), "BAGO_HOME": str(root / "home"), "JUPYTER_PLATFORM_DIRS": "1"}
         environ |= {name: str(root / name.lower()) for name in folders}
         news = (
             root

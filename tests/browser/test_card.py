@@ -13,7 +13,8 @@ def test_the_card_in_jupyterlab(lab: Any, starter_gguf: Path, tmp_path: Path) ->
     lab.notebook(
         "from bago_jupyter import launch\nfrom bago_jupyter.widgets import StatusCard\n"
         f"node = launch.up(port=0, name={NAME!r})\n"
-        f"model = node.pull({str(starter_gguf)!r}).id\nnode.load(model, context_length=512)\nStatusCard(node)",
+        f"model = node.pull({str(starter_gguf)!r}).id\n"
+        "node.load(model, context_length=512)\nStatusCard(node)",
         f"import os, time\nwhile not os.path.exists({str(release)!r}): time.sleep(0.05)",
         "launch.down()",
     )

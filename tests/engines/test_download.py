@@ -57,6 +57,7 @@ def test_a_server_without_ranges(tmp_path: Path) -> None:
 def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path) -> None:
     script = Script(b"x" * len(DATA), drops=[1_000_000] * 50)
     with serving(script) as url:
+
         async def first() -> None:
             task = asyncio.create_task(download(f"{url}/m", tmp_path / "p", report=lambda _: None))
             await until(lambda: (tmp_path / "p").is_file() and (tmp_path / "p").stat().st_size)
@@ -83,6 +84,7 @@ def test_a_cancelled_download_goes_on_later(tmp_path: Path) -> None:
     script = Script(DATA, hold=threading.Event())
     part = tmp_path / "p"
     with serving(script) as url:
+
         async def run() -> None:
             task = asyncio.create_task(download(f"{url}/m", part, report=lambda _: None))
             await until(lambda: part.is_file() and part.stat().st_size >= module.BLOCK)
@@ -106,9 +108,11 @@ def test_a_wrong_digest_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_wrong_length_is_noticed(tmp_path: Path) -> None:
-    with serving(Script(DATA, length=len(DATA) + 5, drops=[len(DATA)] * 9)) as url:
-        with pytest.raises(PullFailed, match="broke off"):
-            fetch(f"{url}/m", tmp_path / "p")
+    with (
+        serving(Script(DATA, length=len(DATA) + 5, drops=[len(DATA)] * 9)) as url,
+        pytest.raises(PullFailed, match="broke off"),
+    ):
+        fetch(f"{url}/m", tmp_path / "p")
 
 
 def test_transient_answers_are_retried(tmp_path: Path) -> None:
@@ -117,9 +121,11 @@ def test_transient_answers_are_retried(tmp_path: Path) -> None:
 
 
 def test_it_gives_up_and_keeps_what_came(tmp_path: Path) -> None:
-    with serving(Script(DATA, drops=[1_000_000, 0, 0, 0, 0, 0, 0])) as url:
-        with pytest.raises(PullFailed, match="broke off"):
-            fetch(f"{url}/m", tmp_path / "p")
+    with (
+        serving(Script(DATA, drops=[1_000_000, 0, 0, 0, 0, 0, 0])) as url,
+        pytest.raises(PullFailed, match="broke off"),
+    ):
+        fetch(f"{url}/m", tmp_path / "p")
     assert (tmp_path / "p").read_bytes() == DATA[:1_000_000]
 
 

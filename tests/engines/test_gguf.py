@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import struct
 from pathlib import Path
 
@@ -65,13 +66,24 @@ def test_a_header_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
         (b"GGUF" + struct.pack("<IQQ", 3, 1, 1 << 60), "claims"),
         (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, (1 << 64) - 1) + bytes(64), "truncated"),
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<I", 77), "unknown type 77"),
-        (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", 9, 9, 1) + bytes(99), "array"),
         (
-            b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", 9, 8, 1 << 62) + bytes(99),
+            b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", 9, 9, 1) + bytes(99),
+            "array",
+        ),
+        (
+            b"GGUF"
+            + struct.pack("<IQQ", 3, 0, 1)
+            + text("k")
+            + struct.pack("<IIQ", 9, 8, 1 << 62)
+            + bytes(99),
             "claims",
         ),
         (
-            b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", 9, 4, 1 << 62) + bytes(99),
+            b"GGUF"
+            + struct.pack("<IQQ", 3, 0, 1)
+            + text("k")
+            + struct.pack("<IIQ", 9, 4, 1 << 62)
+            + bytes(99),
             "claims|truncated",
         ),
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair("general.alignment", 0), "alignment"),
@@ -96,10 +108,8 @@ def test_any_damage_is_survived(tmp_path: Path, at: int, patch: bytes) -> None:
     data[at : at + len(patch)] = patch
     path = tmp_path / "m.gguf"
     path.write_bytes(data)
-    try:
+    with contextlib.suppress(ModelFileError):
         assert isinstance(read_header(path), Header)
-    except ModelFileError:
-        pass
 
 
 @FUZZ
@@ -107,10 +117,8 @@ def test_any_damage_is_survived(tmp_path: Path, at: int, patch: bytes) -> None:
 def test_any_content_is_survived(tmp_path: Path, tail: bytes) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(b"GGUF\x03\0\0\0" + tail)
-    try:
+    with contextlib.suppress(ModelFileError):
         assert isinstance(read_header(path), Header)
-    except ModelFileError:
-        pass
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

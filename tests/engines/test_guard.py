@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -64,10 +65,8 @@ def test_a_killed_parent_takes_it_along(how: str) -> None:
         assert asyncio.run(until(lambda: not alive(pid))) < 2
     finally:
         parent.stdout.close()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(parent.pid, 9)
-        except ProcessLookupError:
-            pass
 
 
 def test_it_runs_a_module(tmp_path: Path) -> None:

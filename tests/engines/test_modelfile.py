@@ -71,7 +71,12 @@ def test_a_split_model_of_absurd_size(tmp_path: Path) -> None:
 
 def test_a_folder(tmp_path: Path) -> None:
     model = read_model(make_folder(tmp_path / "m"), "m")
-    assert (model.engine, model.format, model.parameters, model.quantization) == ("mlx", "safetensors", 6, "F16")
+    assert (model.engine, model.format, model.parameters, model.quantization) == (
+        "mlx",
+        "safetensors",
+        6,
+        "F16",
+    )
     assert (model.architecture, model.context_length, model.tasks) == ("llama", 2048, ("generate",))
 
 

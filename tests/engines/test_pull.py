@@ -180,7 +180,7 @@ def test_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         script.data = DATA[:-1] + b"!"
         with pytest.raises(PullFailed, match="expected was"):
             get("hf:org/repo/other.gguf", tmp_path)
-    with pytest.raises(PullFailed, match="hf:org/repo/gone.gguf cannot be fetched"):
+    with pytest.raises(PullFailed, match=r"hf:org/repo/gone\.gguf cannot be fetched"):
         get("hf:org/repo/gone.gguf", tmp_path)
 
 

@@ -31,7 +31,12 @@ LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
 def make(path: Path, **options: Any) -> Runner:
     load_timeout = options.pop("load_timeout", 120.0)
-    fields: dict[str, Any] = {"context_length": 512, "slots": 2, "aliases": ("smollm2",), "api_key": "hunter2"}
+    fields: dict[str, Any] = {
+        "context_length": 512,
+        "slots": 2,
+        "aliases": ("smollm2",),
+        "api_key": "hunter2",
+    }
     spec = RunnerSpec(path=str(path), **(fields | options))
     return Runner(read_model(path, "smollm2"), LlamaCpp(), spec, load_timeout=load_timeout)
 
@@ -113,7 +118,9 @@ def test_a_corrupt_model_gives_a_reason(starter_gguf: Path, tmp_path: Path) -> N
         with starter_gguf.open("rb") as file:
             half.write_bytes(file.read(40_000_000))
         runner.spec = RunnerSpec(path=str(half))
-        with pytest.raises(LoadFailed, match="smollm2 could not be loaded: tensor .* is not within the file"):
+        with pytest.raises(
+            LoadFailed, match=r"smollm2 could not be loaded: tensor .* is not within the file"
+        ):
             await runner.start()
         assert runner.info.state == "failed" and runner.info.pid and not alive(runner.info.pid)
         assert len(asyncio.all_tasks()) == 1

@@ -29,7 +29,9 @@ QUICK = Times(backoff=0.01, backoff_max=0.05, idle_check=0.02)
 class House:
     """Runners with what they published, on a small context so that they load fast."""
 
-    def __init__(self, tmp_path: Path, times: Times = QUICK, memory: Callable[[], int] | None = None, **more: Any):
+    def __init__(
+        self, tmp_path: Path, times: Times = QUICK, memory: Callable[[], int] | None = None, **more: Any
+    ):
         self.published: list[RunnerInfo] = []
         settings = Settings(home=tmp_path, context_length=512, slots=1, **more)
         options: dict[str, Any] = {} if memory is None else {"memory": memory}
@@ -67,7 +69,8 @@ def test_many_callers_one_load(tmp_path: Path, model: ModelFile) -> None:
         seen: list[Progress] = []
         quitter = asyncio.create_task(house.runners.ensure(model, "generate"))
         others = [
-            asyncio.create_task(house.runners.ensure(model, "generate", progress=seen.append)) for _ in range(8)
+            asyncio.create_task(house.runners.ensure(model, "generate", progress=seen.append))
+            for _ in range(8)
         ]
         await until(lambda: house.published)
         quitter.cancel()
@@ -174,6 +177,22 @@ def test_a_first_load_that_fails_is_not_repeated(tmp_path: Path, model: ModelFil
     go(house, test())
 
 
+def test_an_unload_whose_caller_left_goes_on(tmp_path: Path, model: ModelFile) -> None:
+    house = House(tmp_path)
+
+    async def test() -> None:
+        runner = await house.runners.ensure(model, "generate")
+        task = asyncio.create_task(house.runners.unload("smollm2"))
+        await until(lambda: house.states()[-1] == "stopping")
+        task.cancel()
+        await house.runners.stop()
+        assert runner.info.pid and not alive(runner.info.pid)
+        with pytest.raises(LoadFailed, match="the node is stopping"):
+            await house.runners.ensure(model, "generate")
+
+    go(house, test())
+
+
 def test_options(tmp_path: Path, model: ModelFile) -> None:
     house = House(tmp_path)
 
@@ -222,8 +241,8 @@ def test_idle_runners_are_unloaded_but_not_those_in_use(tmp_path: Path, model: M
         with house.runners.lease(runner):
             await asyncio.sleep(0.4)  # the thing that must not happen has time to
             assert house.runners.get("smollm2", "generate") is runner
-        await until(lambda: not house.runners.infos())
-        assert runner.info.pid and not alive(runner.info.pid)
+        pid = runner.info.pid
+        await until(lambda: not house.runners.infos() and not alive(pid or 0))
 
     go(house, test())
 

@@ -65,7 +65,9 @@ def test_damage_is_named(tmp_path: Path) -> None:
     weights(folder, {"w": {"dtype": "F16", "shape": "no", "data_offsets": [0, 1]}}, 1)
     assert "damaged" in refusal()
     path.write_bytes(whole)
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "gone.safetensors"}}))
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": "gone.safetensors"}})
+    )
     assert refusal() == "m is incomplete: gone.safetensors is missing."
     (folder / "config.json").write_text("{")
     assert "not JSON" in refusal()

@@ -71,7 +71,8 @@ def test_what_is_possible_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../x", "/x", "a/../b", "a/b/c", "a//b", "a\0", "a\\b", ".hidden", "x.partial", "a b"]
+    "name",
+    ["", ".", "..", "../x", "/x", "a/../b", "a/b/c", "a//b", "a\0", "a\\b", ".hidden", "x.partial", "a b"],
 )
 def test_unsafe_names(name: str) -> None:
     with pytest.raises(InvalidRequest, match="cannot be the name"):

@@ -77,7 +77,7 @@ class Party:
 
 
 async def call(port: int, context: ssl.SSLContext, message: Any, answer: type) -> Any:
-    """Send one message; raises :class:`Refused` when the answer is a refusal, ``ConnectionError`` for none."""
+    """Send one message; raises :class:`Refused` for a refusal, ``ConnectionError`` for no answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
     try:
         writer.write(type(message).__name__.encode() + b" " + messages.write(message))

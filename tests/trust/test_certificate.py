@@ -70,7 +70,6 @@ def test_others_are_refused(party):
     for what, der in bad.items():
         with pytest.raises(BadCertificate):
             check(der)
-            pytest.fail(what)
 
 
 def test_every_flipped_byte_is_refused(party):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bago_jupyter.trust import address, names
-from bago_jupyter.trust.connection_key import LONGEST, VERSION, ConnectionKey, _check
+from bago_jupyter.trust.connection_key import LONGEST, ConnectionKey, _check
 from bago_jupyter.trust.refusal import BadKey
 
 NOW = 1_800_000_000.0

@@ -21,7 +21,7 @@ PHRASE = "correct horse battery"
 
 
 def test_nothing_secret_shows(party, run, wire, caplog, tmp_path):
-    """Every way to pair, successes and failures, at level DEBUG; then all logs, reprs and files are searched."""
+    """Every way to pair, successes and failures, at level DEBUG; then logs, reprs and files are searched."""
     caplog.set_level(logging.DEBUG)
     a, b, c, d = (party(n) for n in "abcd")
     shown: list[object] = []

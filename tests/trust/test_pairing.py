@@ -107,7 +107,6 @@ def test_every_altered_field_of_the_request_is_refused(initiator, owner, altered
     for n, (name, request) in enumerate(variants):
         with pytest.raises(BagoError):
             owner.responder.answer(read(write(request), KeyRequest), f"10.0.1.{n}", NOW)
-            pytest.fail(name)
     assert_alone(owner.party)
     pairing.finish(owner.responder.answer(pairing.request, "10.0.0.1", NOW), initiator.peers)
     assert_mutual(initiator, owner.party)
@@ -122,7 +121,6 @@ def test_every_altered_field_of_the_answer_is_refused(initiator, owner, altered)
     for name, variant in variants:
         with pytest.raises(BagoError):
             pairing.finish(read(write(variant), KeyAnswer), initiator.peers)
-            pytest.fail(name)
     assert_alone(initiator)
 
 

@@ -22,11 +22,16 @@ PATIENCE = 30.0
 Message = dict[str, Any]
 
 
+def clean_environ() -> dict[str, str]:
+    """The environment without settings of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BAGO_")}
+
+
 class Kernel:
     """A kernel and one client of it."""
 
     def __init__(self, ipykernel: str | None, cwd: Path):
-        environ = {**os.environ, "BAGO_HOME": str(cwd / "home"), "PYTHONWARNINGS": "default"}
+        environ = {**clean_environ(), "BAGO_HOME": str(cwd / "home"), "PYTHONWARNINGS": "default"}
         if ipykernel is not None and ipykernel != version("ipykernel"):
             environ["PYTHONPATH"] = os.pathsep.join([str(fetch(ipykernel)), environ.get("PYTHONPATH", "")])
         self.manager = KernelManager(kernel_name="python3")

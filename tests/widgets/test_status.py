@@ -98,7 +98,8 @@ def test_a_model_is_shown_from_loading_to_unloading(kernel: Any, starter_gguf: P
 def test_a_node_that_is_not_there_is_shown_as_down(kernel: Any) -> None:
     kernel.run(UP + "\nfile = node.node; launch.down()")
     comm = kernel.run(
-        "from bago_jupyter.client import NodeClient; card = StatusCard(NodeClient(file)); print(card.model_id)"
+        "from bago_jupyter.client import NodeClient\n"
+        "card = StatusCard(NodeClient(file)); print(card.model_id)"
     ).strip()
     assert "%bago up" in kernel.state(comm, lambda state: True)["down"]
     assert "%bago up" in kernel.run("print(card.plain())")

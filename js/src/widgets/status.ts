@@ -29,7 +29,7 @@ class View {
   readonly #url = element("code", { class: "bago-url" });
   readonly #copy = element("button", { type: "button" }, "Copy URL");
   readonly #key = element("span", { class: "bago-muted" }, "API key required");
-  readonly #facts = element("dl", { class: "bago-facts" });
+  readonly #facts = element("ul", { class: "bago-facts", "aria-label": "Node" });
   readonly #models = element("ul", { class: "bago-models", "aria-label": "Loaded models" });
   readonly #counts = element("ul", { class: "bago-counts", "aria-label": "Requests since the node started" });
   readonly #notices = element("ul", { class: "bago-notices", "aria-label": "Notices" });
@@ -106,7 +106,7 @@ class View {
       this.#facts,
       facts,
       ([name]) => name,
-      ([name]) => element("div", {}, element("dt", {}, name), element("dd")),
+      ([name]) => element("li", {}, element("span", { class: "bago-muted" }, name), " ", element("span")),
       (row, [, value]) => text(row.lastElementChild as Element, value),
     );
     rows(
