@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"bago-jupyter {__version__}")
         elif words[0] == "serve":
             _serve(words[1:])
+        elif words[0] == "run":
+            return _run(words[1:])
         else:
             _verb(words)
     except BagoError as error:
@@ -99,6 +102,15 @@ def _serve(words: list[str]) -> None:
         raise
 
 
+def _run(words: list[str]) -> int:
+    """``run NOTEBOOK [--save-to FILE]``."""
+    from .runbooks import run
+
+    if len(words) not in (1, 3) or (len(words) == 3 and words[1] != "--save-to"):
+        raise Usage("run needs a notebook: bago-jupyter run NOTEBOOK [--save-to FILE]")
+    return run(Path(words[0]), save_to=Path(words[2]) if len(words) == 3 else None)
+
+
 def _announce(file: NodeFile) -> None:
     public = {"url": f"http://{file.host}:{file.port}/v1", "port": file.port, "pid": file.pid}
     print(msgspec.json.encode(public).decode(), flush=True)
@@ -122,12 +134,16 @@ def _quote(word: str) -> str:
 
 
 def _names() -> list[str]:
-    return ["serve", *(name for name in VERBS if name not in NOT_HERE)]
+    return ["serve", "run", *(name for name in VERBS if name not in NOT_HERE)]
 
 
 def _overview() -> str:
-    lines = ["bago-jupyter COMMAND, with:", "  serve     run a node here until it is interrupted"]
-    lines += [f"  {name:<10}{VERBS[name].help}" for name in _names()[1:]]
+    lines = [
+        "bago-jupyter COMMAND, with:",
+        "  serve     run a node here until it is interrupted",
+        "  run       execute a notebook in a kernel and print what it shows",
+    ]
+    lines += [f"  {name:<10}{VERBS[name].help}" for name in _names()[2:]]
     lines += [
         f"--json: {', '.join(LISTS)}. --home DIR: the node of that home.",
         f"serve takes --SETTING VALUE, with: {', '.join(name.replace('_', '-') for name in NAMES)}.",

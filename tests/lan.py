@@ -100,7 +100,7 @@ class Process:
     def wait_for(
         self, match: Callable[[dict[str, Any]], bool], timeout: float = 10.0, since: int = 0
     ) -> dict[str, Any]:
-        """The first JSON line, from number ``since`` on, that ``match`` accepts; its ``at`` is when it came."""
+        """The first JSON line from number ``since`` on that ``match`` accepts, with when it came (``at``)."""
         deadline = time.monotonic() + timeout
         at = since
         with self._news:
@@ -164,7 +164,7 @@ class Process:
 
 
 class Lan:
-    """``with Lan(3) as lan``: hosts 1 to 3, host n with 10.77.1.n/24, fd77::n/64 and a link-local address on ``e0``.
+    """``with Lan(3) as lan``: hosts 1 to 3, each with ``e0``: 10.77.1.n/24, fd77::n/64, link-local.
 
     ``check_duplicates`` leaves IPv6 duplicate address detection on: addresses then need 1 to 2 s, as in life.
     """
@@ -230,7 +230,9 @@ class Lan:
         given = [str(code)] if isinstance(code, Path) else ["-c", code]
         return self.start(host, sys.executable, "-u", *given, *arguments, environ=environ)
 
-    def serve(self, host: int, *, timeout: float = 30.0, home: Path | None = None, **settings: Any) -> Process:
+    def serve(
+        self, host: int, *, timeout: float = 30.0, home: Path | None = None, **settings: Any
+    ) -> Process:
         """Start a headless node and wait until it is up; ``info`` is the JSON object that it printed."""
         environ = {f"BAGO_{name.upper()}": str(value) for name, value in settings.items()}
         environ["BAGO_HOME"] = str(home or self.home(host))
@@ -269,11 +271,22 @@ class Lan:
         self._ip(host, "route", "replace", "224.0.0.0/4", "dev", "e0")
 
     def loss(self, host: int, share: float, *, both: bool = False) -> None:
-        """Lose that share of the packets that the host sends (``both``: and of those it is sent); 0 ends it."""
+        """Lose that share of what the host sends (``both``: and of what it is sent); 0 ends it."""
         needs("nft")
         ends = [(self.switch, f"v{host}")] + ([(self.namespace(host), "e0")] if both or not share else [])
         for namespace, device in ends:
-            run("ip", "netns", "exec", namespace, "nft", "delete", "table", "netdev", f"loss_{device}", check=False)
+            run(
+                "ip",
+                "netns",
+                "exec",
+                namespace,
+                "nft",
+                "delete",
+                "table",
+                "netdev",
+                f"loss_{device}",
+                check=False,
+            )
             if share:
                 rule = f"numgen random mod 1000 < {round(share * 1000)} drop"
                 hook = f"type filter hook ingress device {device} priority 0;"
@@ -287,7 +300,8 @@ class Lan:
         if blocked:
             rule = "udp dport 5353 drop"
             chains = "".join(
-                f"chain {hook} {{ type filter hook {hook} priority 0; {rule} }}" for hook in ("input", "output")
+                f"chain {hook} {{ type filter hook {hook} priority 0; {rule} }}"
+                for hook in ("input", "output")
             )
             self.run(host, "nft", "-f", "-", stdin=f"table inet nomdns {{ {chains} }}")
 

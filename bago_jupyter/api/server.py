@@ -53,6 +53,7 @@ class Server:
             interface="asgi3",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             timeout_keep_alive=int(KEEP_ALIVE),
         )

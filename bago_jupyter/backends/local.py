@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import cast
 
 import msgspec
@@ -19,6 +20,8 @@ from ..wire import SlotInfo
 from .base import Opened, Request
 from .http import Target
 
+DEATH = 0.5
+"""Seconds in which a runner that broke a connection is seen to have died, if it did."""
 TASKS: dict[bytes, Task] = {b"/v1/embeddings": "embed", b"/v1/rerank": "rerank"}
 """Paths that want a runner of their own; every other generates."""
 
@@ -72,6 +75,7 @@ class LocalBackend:
         except UpstreamTimeout:
             raise
         except UpstreamFailed:
+            await self._death(self._runners.get(offer.model, task))
             return await self._send(request, offer.model, task)
 
     async def slots(self, model_id: str) -> list[SlotInfo]:
@@ -91,6 +95,13 @@ class LocalBackend:
     async def close(self) -> None:
         for target in self._targets.values():
             target.pool.close()
+
+    @staticmethod
+    async def _death(runner: Runner | None) -> None:
+        """A broken connection is known before the death of the process behind it."""
+        if runner is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(runner.ended.wait(), DEATH)
 
     async def _send(self, request: Request, model_id: str, task: str) -> Opened:
         runner = self._runners.get(model_id, task)

@@ -39,6 +39,7 @@ _UNREADABLE = (
     x509.DuplicateExtension,
     x509.ExtensionNotFound,
     x509.UnsupportedGeneralNameType,
+    Warning,  # of cryptography about odd certificates, where warnings are errors
 )
 
 

@@ -5,10 +5,12 @@ a cell or a plain thread pins it to the main shell, where a running cell blocks 
 
 * the front end says ``hello`` when it renders, and again from time to time;
 * the handler replies inside itself and keeps its context;
-* everything that is sent later is sent through that context.
+* everything that is sent later is sent through that context;
+* and the noted route is forgotten after each sending, so that the browser's own choice holds, as it
+  does in other versions. That alone serves the first hello, one that was sent before JupyterLab had
+  its subshell, and the one after JupyterLab deleted it, which the context leads astray.
 
-Other versions route by the browser's own choice and are served the same. All of this rests on
-private routing, so it stays in this file.
+All of this rests on private routing, so it stays in this file.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import contextvars
 import difflib
 import logging
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,8 +59,8 @@ class BagoWidget(anywidget.AnyWidget):
         self._state = dict(state)
         self._views: dict[str, float] = {}
         self._context: contextvars.Context | None = None
-        self._routing = threading.Lock()
         super().__init__(**traits)
+        self._free_route()
         self.on_msg(self._receive)
 
     # For subclasses.
@@ -92,18 +93,15 @@ class BagoWidget(anywidget.AnyWidget):
         self._state = dict(state)
         if tell:
             self._send_in_context(self.send_state, "snapshot")
-        self._mend_route()
+        self._free_route()  # a cell may have sent in the meantime
 
     def push(self, content: dict[str, Any]) -> None:
         """Send ``content`` to every view."""
         self._send_in_context(self.send, content)
-        self._mend_route()
 
     def release(self) -> None:
-        """No view is left: the next hello may come over another subshell."""
-        with self._routing:
-            self._context = None
-            self._route_to_main()
+        """No view is left: the next hello brings a context of its own."""
+        self._context = None
 
     def close(self) -> None:
         """Remove every view and end the line."""
@@ -112,28 +110,15 @@ class BagoWidget(anywidget.AnyWidget):
         super().close()
 
     def _send_in_context(self, send: Any, *arguments: Any) -> None:
-        with self._routing:
-            if self.comm is None:
-                return
-            if self._context is not None:
-                self._context.copy().run(send, *arguments)
-            else:
-                contextvars.Context().run(send, *arguments)
-                self._route_to_main()
+        if self.comm is None:
+            return
+        context = self._context
+        (contextvars.Context() if context is None else context.copy()).run(send, *arguments)
+        self._free_route()
 
-    def _mend_route(self) -> None:
-        # JupyterLab ends its subshell with the notebook's last view, and does not always get to say
-        # bye. A message to that subshell would be refused, the next hello included.
-        with self._routing:
-            route = getattr(self.comm, "_reply_subshell_id", None)
-            if route is None or any(thread.name == f"subshell-{route}" for thread in threading.enumerate()):
-                return
-            self._context = None
-            self._route_to_main()
-
-    def _route_to_main(self) -> None:
-        if hasattr(self.comm, "_reply_subshell_id"):
-            self.comm._reply_subshell_id = None
+    def _free_route(self) -> None:
+        if self.comm is not None:
+            self.comm.__dict__.pop("_reply_subshell_id", None)
 
     def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
         # Runs on whichever thread serves the comm; over 10 ms here would stall every widget.
@@ -149,10 +134,10 @@ class BagoWidget(anywidget.AnyWidget):
         self._views[view] = time.monotonic()
         self.watched()
         if kind == "hello":
-            with self._routing:
-                self._context = contextvars.copy_context()
-                self.send({"kind": "hello", "view": view})
-                self.send_state("snapshot")
+            self._context = contextvars.copy_context()
+            self.send({"kind": "hello", "view": view})
+            self.send_state("snapshot")
+            self._free_route()
         elif isinstance(content.get("id"), int):
             loops.background().submit(self._answer(content["id"], kind, content))
 

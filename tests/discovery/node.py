@@ -1,4 +1,4 @@
-"""A process that runs :class:`Discovery` and nothing else: told what to do on stdin, tells what it sees on stdout."""
+"""A process that runs :class:`Discovery` alone: stdin tells it what to do, stdout what it sees."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ async def main():
     )
     await discovery.start(browse=options.get("browse", True))
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
     say(ready=True)
     while line := await reader.readline():
         told = json.loads(line)

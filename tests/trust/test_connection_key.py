@@ -45,7 +45,7 @@ def some_host(dice: random.Random) -> str:
     )
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000, deadline=None, database=None)
 @given(name=st.text(max_size=12), seed=st.integers(0, 2**64))
 def test_round_trip(name, seed):
     dice = random.Random(seed)
@@ -61,7 +61,7 @@ def test_round_trip(name, seed):
     assert key.secret.reveal() not in repr(key)
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=1000, deadline=None, database=None)
 @given(text=st.text(max_size=60), shape=st.integers(0, 3))
 def test_fuzz_never_anything_but_one_sentence(text, shape):
     if shape >= 1:
@@ -76,7 +76,7 @@ def test_fuzz_never_anything_but_one_sentence(text, shape):
 TEMPLATE = str(a_key()).rpartition("&c=")[0]
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000, deadline=None, database=None)
 @given(seed=st.integers(0, 2**64), repaired=st.booleans())
 def test_fuzz_of_a_real_key(seed, repaired):
     """Letters lost, doubled, changed, fields moved; a forger can also repair the checksum."""

@@ -104,7 +104,7 @@ def test_every_altered_field_of_the_request_is_refused(initiator, owner, altered
     pairing = KeyPairing(initiator.identity, key, initiator.card())
     variants = altered(pairing.request)
     assert {name for name, _ in variants} == set(KeyRequest.__struct_fields__)
-    for n, (name, request) in enumerate(variants):
+    for n, (_, request) in enumerate(variants):
         with pytest.raises(BagoError):
             owner.responder.answer(read(write(request), KeyRequest), f"10.0.1.{n}", NOW)
     assert_alone(owner.party)
@@ -118,7 +118,7 @@ def test_every_altered_field_of_the_answer_is_refused(initiator, owner, altered)
     answer = owner.responder.answer(pairing.request, "10.0.0.1", NOW)
     variants = altered(answer)
     assert {name for name, _ in variants} == set(KeyAnswer.__struct_fields__)
-    for name, variant in variants:
+    for _, variant in variants:
         with pytest.raises(BagoError):
             pairing.finish(read(write(variant), KeyAnswer), initiator.peers)
     assert_alone(initiator)
