@@ -168,7 +168,7 @@ class PullRequest(Message, forbid_unknown_fields=True):
     sha256: str | None = None
 
 
-class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A candidate that a hard gate ruled out."""
 
     backend: str
@@ -177,7 +177,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A candidate that passed every gate, with what the policy thought of it (lower is better)."""
 
     backend: str
@@ -188,7 +188,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Attempt(Message):
+class Attempt(Message, gc=False):
     """One try of a request at one backend."""
 
     backend: str
@@ -203,7 +203,7 @@ class Attempt(Message):
     """``ok``, ``cancelled``, or the cause of the failure."""
 
 
-class Decision(Message):
+class Decision(Message, gc=False):
     """Why a request went where it went; kept in a ring buffer and shown by ``%bago why``."""
 
     id: str

@@ -270,6 +270,16 @@ class Lan:
         self._ip(host, "addr", "replace", f"fd77::{host}/64", "dev", "e0")
         self._ip(host, "route", "replace", "224.0.0.0/4", "dev", "e0")
 
+    def plug(self, host: int) -> None:
+        """Give the host a network card ``e0``; after ``ip link del e0`` a new one."""
+        run(
+            *("ip", "-n", self.switch, "link", "add", f"v{host}", "type", "veth"),
+            *("peer", "name", "e0", "netns", self.namespace(host)),
+        )
+        run("ip", "-n", self.switch, "link", "set", f"v{host}", "master", "br0", "up")
+        self._ip(host, "addr", "add", f"{self._address[host]}/24", "dev", "e0")
+        self.up(host)
+
     def loss(self, host: int, share: float, *, both: bool = False) -> None:
         """Lose that share of what the host sends (``both``: and of what it is sent); 0 ends it."""
         needs("nft")
@@ -290,7 +300,7 @@ class Lan:
             if share:
                 rule = f"numgen random mod 1000 < {round(share * 1000)} drop"
                 hook = f"type filter hook ingress device {device} priority 0;"
-                table = f"table netdev loss_{device} {{ chain in {{ {hook} {rule} }} }}"
+                table = f"table netdev loss_{device} {{ chain in {{ {hook} {rule}; }} }}"
                 run("ip", "netns", "exec", namespace, "nft", "-f", "-", stdin=table)
 
     def block_udp_5353(self, host: int, blocked: bool = True) -> None:
@@ -300,7 +310,7 @@ class Lan:
         if blocked:
             rule = "udp dport 5353 drop"
             chains = "".join(
-                f"chain {hook} {{ type filter hook {hook} priority 0; {rule} }}"
+                f"chain {hook} {{ type filter hook {hook} priority 0; {rule}; }}"
                 for hook in ("input", "output")
             )
             self.run(host, "nft", "-f", "-", stdin=f"table inet nomdns {{ {chains} }}")
@@ -319,14 +329,8 @@ class Lan:
         run("ip", "netns", "add", name)
         for place in ("all", "default"):
             self.run(host, "sysctl", "-qw", f"net.ipv6.conf.{place}.accept_dad={self._duplicates}")
-        run(
-            *("ip", "-n", self.switch, "link", "add", f"v{host}", "type", "veth"),
-            *("peer", "name", "e0", "netns", name),
-        )
-        run("ip", "-n", self.switch, "link", "set", f"v{host}", "master", "br0", "up")
         self._ip(host, "link", "set", "lo", "up")
-        self._ip(host, "addr", "add", f"{self._address[host]}/24", "dev", "e0")
-        self.up(host)
+        self.plug(host)
 
     def _ip(self, host: int, *words: str) -> None:
         run("ip", "-n", self.namespace(host), *words)

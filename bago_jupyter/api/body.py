@@ -13,7 +13,7 @@ MOST_BYTES_PER_TOKEN = 16
 """No tokenizer of note packs running text tighter than this."""
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     """The fields that routing needs; all else is skipped, not parsed."""
 
     model: str | None = None

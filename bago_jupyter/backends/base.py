@@ -11,7 +11,7 @@ from ..relay import Exchange
 from ..router import Offer
 
 
-class Request(msgspec.Struct, kw_only=True):
+class Request(msgspec.Struct, kw_only=True, gc=False):
     """A request as it is relayed: the client's own bytes."""
 
     id: str

@@ -91,6 +91,8 @@ class Ear(RecordUpdateListener):
         self.gate = gate
         self.mine: Sequence[Address] = ()
         """This host's addresses, to tell on which interface something was heard."""
+        self.listening = True
+        """Whether others are taken in, and not only the own echo."""
         self.rejected = 0
         """Announcements that could not be read."""
         self._emit = emit
@@ -146,6 +148,8 @@ class Ear(RecordUpdateListener):
             self.rejected += 1
             if self.rejected <= LOGGED:
                 log.info("Ignored an announcement from %s: %s", self.gate.source or "the network", error)
+            return
+        if not self.listening and announcement.fingerprint != self.registry.own:
             return
         self._emit(
             self.registry.seen(

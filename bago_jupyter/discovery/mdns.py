@@ -188,7 +188,7 @@ class Discovery:
         gate = Gate(zc.zeroconf)
         zc.zeroconf.record_manager = gate
         ear = Ear(self.registry, gate, self._emit)
-        ear.mine = self.mine
+        ear.mine, ear.listening = self.mine, self._browsing
         old, old_ear = self._zc, self._ear
         self._zc, self._ear, self._plan, self._info = zc, ear, plan, None
         if old_ear is not None:
@@ -211,6 +211,8 @@ class Discovery:
         browser, self._browser = self._browser, None
         if browser is not None:
             await browser.async_cancel()
+        if self._ear is not None:
+            self._ear.listening = self._browsing
         if self._browsing and self._zc is not None:
             self._browser = AsyncServiceBrowser(self._zc.zeroconf, SERVICE, handlers=[_ignore])
 
@@ -300,7 +302,7 @@ class Discovery:
     def _emit(self, changes: list[Change]) -> None:
         for change in changes:
             log.info("%s %s: %s", change.node.instance, change.kind, change.reason)
-            if self._on_change is not None and (self._browsing or change.kind == "gone"):
+            if self._on_change is not None:
                 try:
                     self._on_change(msgspec.structs.replace(change, node=self._ranked(change.node)))
                 except Exception:

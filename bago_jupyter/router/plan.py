@@ -16,7 +16,7 @@ from .shape import Shape
 Key = tuple[str, str]
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """Targets in the order in which they are to be tried, and why the others are not."""
 
     policy: str

@@ -12,7 +12,7 @@ DEFAULT_ANSWER = 256
 """Tokens of an answer that nobody bounded, for estimates of work only."""
 
 
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
+class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request without its content."""
 
     model: str

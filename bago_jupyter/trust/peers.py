@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -103,7 +103,7 @@ class Peers:
         self._peers = {peer.fingerprint: peer for peer in file.peers}
         self._barred = set(file.barred)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Peer]:
         return iter(list(self._peers.values()))
 
     def __len__(self) -> int:

@@ -134,8 +134,8 @@ def test_the_instance_name_fits_and_tells_equal_names_apart() -> None:
 @settings(max_examples=10_000, deadline=None)
 @given(
     st.one_of(
-        st.binary(max_size=1400),
-        st.lists(st.binary(max_size=255), max_size=8).map(lambda strings: packed(*strings)),
+        st.binary(max_size=300),
+        st.lists(st.binary(max_size=60), max_size=8).map(lambda strings: packed(*strings)),
         st.fixed_dictionaries(
             {},
             optional={
