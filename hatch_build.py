@@ -36,7 +36,10 @@ def build(target: str, version: str) -> None:
     npm, environ = find_npm()
     if not installed():
         say("Fetching the bundler with npm ...")
-        run([*npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=http"], environ)
+        run(
+            [*npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=http"],
+            environ,
+        )
     say("Bundling the widgets ...")
     run([*npm, "run", "build"], environ)
 

@@ -173,6 +173,7 @@ class _Base:
             "headers": {"authorization": f"Bearer {self._node.admin_token}"},
             "timeout": httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
             "trust_env": False,  # a proxy of the environment must not see loopback
+            "verify": False,  # it is plain HTTP, and making a TLS context takes 50 ms
         }
 
 
@@ -428,6 +429,10 @@ def _reachable(url: str) -> Iterator[None]:
         yield
     except httpx.TimeoutException:
         raise errors.NodeUnreachable(f"The node at {url} does not answer in time.") from None
+    except RuntimeError as error:
+        if "closed" not in str(error):
+            raise
+        raise errors.NodeUnreachable("This client was closed; bago.node() gives a new one.") from None
     except httpx.TransportError:
         raise errors.NodeUnreachable(
             f"No node answers at {url}; run %bago up (or bago-jupyter serve)."

@@ -185,7 +185,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     model: str
     """The name under which that backend knows the model."""
     score: float
-    reason: str
+    state: str
+    in_flight: int
+    """Requests there when the decision was made."""
+    slots: int
+    speed: float
+    """Tokens per second that one request gets there."""
+    latency: float
+    priority: int
 
 
 class Attempt(Message, gc=False):

@@ -14,8 +14,8 @@ CACHE = Path.home() / ".cache" / "bago-jupyter-tests"
 
 @pytest.fixture(scope="session")
 def starter_gguf() -> Path:
-    """The real starter model: ``BAGO_TEST_STARTER``, or pulled once as a user would pull it."""
-    if given := os.environ.get("BAGO_TEST_STARTER"):
+    """The real starter model: ``STARTER_GGUF``, or pulled once as a user would pull it."""
+    if given := os.environ.get("STARTER_GGUF"):
         return Path(given)
     from bago_jupyter.engines.pull import pull
 

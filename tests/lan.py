@@ -298,9 +298,9 @@ class Lan:
                 check=False,
             )
             if share:
+                hook = f"type filter hook ingress device {device} priority 0"
                 rule = f"numgen random mod 1000 < {round(share * 1000)} drop"
-                hook = f"type filter hook ingress device {device} priority 0;"
-                table = f"table netdev loss_{device} {{ chain in {{ {hook} {rule}; }} }}"
+                table = f"table netdev loss_{device} {{\nchain in {{\n{hook}\n{rule}\n}}\n}}\n"
                 run("ip", "netns", "exec", namespace, "nft", "-f", "-", stdin=table)
 
     def block_udp_5353(self, host: int, blocked: bool = True) -> None:
@@ -308,12 +308,11 @@ class Lan:
         needs("nft")
         self.run(host, "nft", "delete", "table", "inet", "nomdns", check=False)
         if blocked:
-            rule = "udp dport 5353 drop"
             chains = "".join(
-                f"chain {hook} {{ type filter hook {hook} priority 0; {rule}; }}"
+                f"chain {hook} {{\ntype filter hook {hook} priority 0\nudp dport 5353 drop\n}}\n"
                 for hook in ("input", "output")
             )
-            self.run(host, "nft", "-f", "-", stdin=f"table inet nomdns {{ {chains} }}")
+            self.run(host, "nft", "-f", "-", stdin=f"table inet nomdns {{\n{chains}}}\n")
 
     def close(self) -> None:
         """End every process and take the network down; nothing is left."""

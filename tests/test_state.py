@@ -52,7 +52,8 @@ def test_the_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> Non
     home = Home(tmp_path)
     code = (
         "import sys; from pathlib import Path; from bago_jupyter.state import Home\n"
-        f"lock = Home(Path({str(tmp_path)!r})).lock(); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+        f"lock = Home(Path({str(tmp_path)!r})).lock(); lock.acquire()\n"
+        "print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ..errors import Forbidden, Unauthorized
@@ -17,7 +18,7 @@ def check_host(host: bytes | None, origin: bytes | None) -> None:
     A page of another site that resolves its own name to 127.0.0.1 still sends that name as Host,
     and every cross-site request that could do harm carries its Origin. Raises :class:`Forbidden`.
     """
-    if host is not None and _name(host.decode("latin-1")) not in LOOPBACK_NAMES:
+    if host is not None and not _local_host(host):
         raise Forbidden("This API answers on localhost only; ask for http://127.0.0.1 with its port.")
     if origin is not None and not _local_origin(origin.decode("latin-1")):
         raise Forbidden("Web pages of other sites may not use this API.")
@@ -43,6 +44,11 @@ def bearer(authorization: bytes | None) -> bytes | None:
     if authorization is not None and authorization[:7].lower() == b"bearer ":
         return authorization[7:].strip()
     return None
+
+
+@lru_cache(256)
+def _local_host(host: bytes) -> bool:
+    return _name(host.decode("latin-1")) in LOOPBACK_NAMES
 
 
 def _name(host: str) -> str:

@@ -135,7 +135,7 @@ async def _relay(answer: Answer, dialect: Dialect, id: str, send: Any) -> None:
     """Pass the answer on. Returns when the client has it all, or the stream ended with an error event."""
     status = answer.status
     if status >= 400:
-        body = await _whole(answer)
+        body = await answer.read_all()
         error = retell(status, body)
         if error is not None:
             await send_error(send, error, dialect, id)
@@ -146,7 +146,7 @@ async def _relay(answer: Answer, dialect: Dialect, id: str, send: Any) -> None:
         await _send_whole(send, status, headers, body)
         return
     if answer.complete:
-        await _send_whole(send, status, headers, await _whole(answer))
+        await _send_whole(send, status, headers, await answer.read_all())
         return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if answer.usage.stream:
@@ -176,13 +176,6 @@ async def _relay_bytes(answer: Answer, id: str, send: Any) -> None:
         log.warning("%s: %s", id, error.message)
         return  # the server then closes the connection, which is how HTTP says that a body is cut
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _whole(answer: Answer) -> bytes:
-    parts = []
-    while chunk := await answer.read():
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 def _ours(answer: Answer, id: str) -> list[tuple[bytes, bytes]]:

@@ -86,6 +86,19 @@ class Answer:
         self._given = True
         return self
 
+    async def read_all(self) -> bytes:
+        """The whole rest. Raises :class:`UpstreamFailed`."""
+        if self._opened.exchange.complete:  # and so it is all here: starting it read what had come
+            body, self._first = self._first, b""
+            body += await self._opened.exchange.read()
+            self.usage.feed(body)
+            self.close()
+            return body
+        parts = []
+        while chunk := await self.read():
+            parts.append(chunk)
+        return b"".join(parts)
+
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises :class:`UpstreamFailed`, and is closed then."""
         if self._first:

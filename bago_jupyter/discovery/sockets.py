@@ -73,7 +73,9 @@ async def close(zc: AsyncZeroconf) -> None:
 def open_all(plan: Plan) -> AsyncZeroconf:
     """Sockets on the addresses of ``plan``, or on loopback. Raises :class:`OSError`."""
     families = {":" in text for text, _ in plan}
-    version = IPVersion.V6Only if families == {True} else IPVersion.All if True in families else IPVersion.V4Only
+    version = (
+        IPVersion.V6Only if families == {True} else IPVersion.All if True in families else IPVersion.V4Only
+    )
     _try_port(socket.AF_INET6 if True in families else socket.AF_INET)
     return AsyncZeroconf(interfaces=_interfaces(plan) or ["127.0.0.1"], ip_version=version)
 

@@ -43,7 +43,7 @@ def plan(
     nobody offers the model.
     """
     score = POLICIES[policy]
-    scored: list[tuple[float, int, Offer, str]] = []
+    scored: list[tuple[float, int, Offer, Load]] = []
     rejections: list[Rejection] = []
     for position, offer in enumerate(table.find(shape.model)):
         refused = _gate(shape, offer, breakers, now)
@@ -51,18 +51,34 @@ def plan(
             gate, reason = refused
             rejections.append(Rejection(backend=offer.backend, node=offer.node, gate=gate, reason=reason))
             continue
-        value, reason = score(shape, offer, loads.get((offer.backend, offer.model), IDLE), turn)
-        scored.append((value, position, offer, reason))
+        load = loads.get((offer.backend, offer.model), IDLE)
+        scored.append((score(shape, offer, load, turn), position, offer, load))
     if len(scored) > 1:
-        scored.sort(key=lambda entry: entry[:2])
+        scored.sort(key=_order)
     return Plan(
         policy,
-        tuple(entry[2] for entry in scored),
-        tuple(
-            Candidate(backend=offer.backend, node=offer.node, model=offer.model, score=value, reason=reason)
-            for value, _, offer, reason in scored
-        ),
+        tuple([entry[2] for entry in scored]),
+        tuple([_candidate(offer, load, value) for value, _, offer, load in scored]),
         tuple(rejections),
+    )
+
+
+def _order(entry: tuple[float, int, Offer, Load]) -> tuple[float, int]:
+    return entry[:2]
+
+
+def _candidate(offer: Offer, load: Load, score: float) -> Candidate:
+    return Candidate(
+        backend=offer.backend,
+        node=offer.node,
+        model=offer.model,
+        score=score,
+        state=offer.state,
+        in_flight=load.in_flight,
+        slots=offer.slots,
+        speed=load.speed,
+        latency=load.latency,
+        priority=offer.priority,
     )
 
 

@@ -25,7 +25,7 @@ def run(path: Path, *, save_to: Path | None = None, out: TextIO | None = None) -
     :class:`InvalidRequest` when ``path`` is no notebook. Belongs to the main thread.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     except FileNotFoundError:
         raise InvalidRequest(f"There is no notebook {path}.") from None
     except Exception as error:  # nbformat raises several unrelated kinds
@@ -38,7 +38,7 @@ def run(path: Path, *, save_to: Path | None = None, out: TextIO | None = None) -
         return 1
     finally:
         if save_to is not None:
-            nbformat.write(notebook, save_to)
+            nbformat.write(notebook, save_to)  # type: ignore[no-untyped-call]
     return 0
 
 
@@ -51,7 +51,7 @@ class _PrintingClient(NotebookClient):
         self._colour = out.isatty()
         self._shown: dict[str, str] = {}
         self._fresh = True
-        self.on_cell_execute = self._show_source  # type: ignore[assignment]
+        self.on_cell_execute = self._show_source
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
         kind, content = msg["msg_type"], msg["content"]

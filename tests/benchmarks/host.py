@@ -23,6 +23,7 @@ from bago_jupyter import loops
 from bago_jupyter.backends import HttpBackend
 from bago_jupyter.client import AsyncNodeClient
 from bago_jupyter.core import Node
+from bago_jupyter.launch import settle_memory
 from bago_jupyter.settings import Settings
 
 from .group import BenchError, Progress
@@ -112,6 +113,7 @@ async def _with_model(port: int, home: str | Path, slots: int) -> Node:
 async def _serve(kind: str, port: str, home: str, argument: str) -> None:
     up = {"mock": _relaying, "model": _with_model}[kind]
     running = await up(int(port), home, int(argument))
+    settle_memory()  # as ``bago-jupyter serve`` does
     await _until_stdin_closes()
     await running.stop()
 

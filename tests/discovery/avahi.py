@@ -51,11 +51,11 @@ class Avahi:
                     {
                         "interface": interface,
                         "family": family,
-                        "name": re.sub(r"\\(\d{3})", lambda found: chr(int(found[1])), name),
+                        "name": _plain(name),
                         "server": server,
                         "address": address,
                         "port": port,
-                        "text": re.findall(r'"((?:[^"\\]|\\.)*)"', text),
+                        "text": [_plain(string) for string in re.findall(r'"([^"]*)"', text)],
                     }
                 )
         return found
@@ -99,3 +99,7 @@ def _wait(condition, process: Process | None = None, timeout: float = 15.0) -> N
         time.sleep(0.05)
 
 
+def _plain(text: str) -> str:
+    """Undo avahi's ``\\ddd``, one for each byte."""
+    raw = re.sub(rb"\\(\d{3})", lambda found: bytes([int(found[1])]), text.encode())
+    return re.sub(rb"\\(.)", rb"\1", raw).decode()

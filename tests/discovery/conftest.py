@@ -11,8 +11,8 @@ import pytest
 from lan import Lan, Process
 
 NODE = Path(__file__).with_name("node.py")
-FAST = {"announce": 0.5, "stale": 2.0, "sweep": 0.5, "watch": 0.25}
-"""The rhythm of the real thing, shrunk."""
+FAST = {"announce": 1.0, "stale": 3.0, "sweep": 0.5, "watch": 0.25}
+"""The rhythm of the real thing, shrunk: below 0.8 s zeroconf takes a repetition for a duplicate."""
 
 
 class Node:

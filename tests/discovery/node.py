@@ -41,7 +41,7 @@ async def main():
     )
     await discovery.start(browse=options.get("browse", True))
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
     say(ready=True)
@@ -71,9 +71,10 @@ async def main():
             case "stop":
                 await discovery.stop()
                 say(stopped=time.monotonic() - begun)
-                return
+                break
         say(done=time.monotonic() - begun, began=begun)
     await discovery.stop()
+    pipe.close()
 
 
 if __name__ == "__main__":

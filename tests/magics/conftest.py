@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from kernels import LOAD, Kernel
 
+
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[Kernel]:
     """A kernel with the magics and no node."""

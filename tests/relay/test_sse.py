@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_pieces_of_any_size(events: list[bytes], end: bytes, cuts: list[int], ta
     stream = whole + tail
     points = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
     hold, out = WholeEvents(), b""
-    for start, stop in zip(points, points[1:], strict=False):
+    for start, stop in pairwise(points):
         ready = hold.feed(stream[start:stop])
         assert ready == b"" or ready.endswith((b"\n\n", b"\n\r\n"))
         out += ready

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import launch
-from ...wire import Attempt, Decision
+from ...wire import Attempt, Candidate, Decision
 from ..parse import Given
 from ..session import Session
 from ..show import seconds
@@ -45,7 +45,7 @@ def _rows(decision: Decision) -> list[tuple[object, ...]]:
     for attempt in decision.attempts:
         tries.setdefault((attempt.backend, attempt.node), []).append(attempt)
     for candidate in decision.candidates:
-        scored = (f"{candidate.score:.3g}", candidate.reason)
+        scored = (f"{candidate.score:.3g}", _reason(decision.policy, candidate))
         made = tries.pop((candidate.backend, candidate.node), [])
         where = (candidate.backend, candidate.node)
         rows += [(*where, _verdict(attempt), *scored, *_times(attempt)) for attempt in made]
@@ -57,6 +57,19 @@ def _rows(decision: Decision) -> list[tuple[object, ...]]:
         reason = f"{rejection.gate}: {rejection.reason}"
         rows.append((rejection.backend, rejection.node, "ruled out", "", reason, "", "", ""))
     return rows
+
+
+def _reason(policy: str, candidate: Candidate) -> str:
+    """What the policy's score says, with what it was made of."""
+    facts = {
+        "balanced": f"done in {seconds(candidate.score)}",
+        "least-loaded": f"{candidate.score:.0%} of its slots taken",
+        "fastest": f"alone in {seconds(candidate.score)}",
+        "priority": f"priority {candidate.priority}",
+    }
+    cold = "" if candidate.state == "ready" else f", {candidate.state}"
+    load = f"{candidate.in_flight} on {candidate.slots} slots, {candidate.speed:.0f} tokens/s{cold}"
+    return f"{facts.get(policy, policy)} ({load})"
 
 
 def _verdict(attempt: Attempt) -> str:
