@@ -128,6 +128,16 @@ def test_a_commitment_cannot_be_changed_after_the_answer(asker, asked, approvals
     assert asking.code
 
 
+def test_who_asks_cannot_search_for_a_code_after_the_answer(asker, asked, approvals):
+    """With her own key Mallory can sign any nonce; the commitment holds her to the first one."""
+    asking = Asking(asker.identity, asked.fingerprint, asker.card())
+    answer = approvals.ask(asking.ask, "10.0.0.1", NOW)
+    asking._nonce = b"better".ljust(32)
+    with pytest.raises(Refused, match="commitment"):
+        approvals.reveal(asking.answered(answer), NOW)
+    assert approvals.listed(NOW) == []
+
+
 @pytest.mark.parametrize("step", ["ask", "answer", "reveal", "confirm", "done"])
 def test_every_altered_field_is_refused_or_changes_the_code(asker, asked, altered, step):
     """Whatever is altered on the way, no pairing comes out of two equal codes."""

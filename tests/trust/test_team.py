@@ -350,6 +350,22 @@ def test_a_certificate_that_is_not_ones_own(a, b, key, party):
     assert len(b.peers) == 0
 
 
+def test_another_certificate_than_that_of_the_hello(a, b, key, party):
+    """Not even one whose key the member has: K is bound to the first."""
+    second, answering = party("second"), responder(b, key)
+    own = TeamJoin(a.identity, key, b.fingerprint, second.card())
+    own._identity = second.identity
+    own._expects = Secret.mint()
+    challenge = answering.hello(own.hello, "10.0.0.1", NOW)
+    transcript = joining._transcript(a.fingerprint, b.fingerprint, own.hello, challenge)
+    own._exchange.agree(challenge.spake, transcript)
+    text = joining._introduce(second.identity, "initiator", transcript, second.card(), Secret.mint())
+    sealed, confirmation = own._exchange.seal(text)
+    with pytest.raises(Refused):
+        answering.proof(TeamProof(v=1, id=challenge.id, sealed=sealed, confirmation=confirmation), NOW)
+    assert len(b.peers) == 0
+
+
 def test_our_products_are_the_packages(key):
     """The shortcut of the fixed products gives what the package itself computes."""
     ids = ("fp_i", "fp_r")
