@@ -1,4 +1,7 @@
-"""Discovery of nodes by mDNS, and presence of paired ones by unicast probes."""
+"""Discovery of nodes by mDNS, and presence of paired ones by unicast probes.
+
+:class:`~.mdns.Discovery` is not imported here: it brings zeroconf, which takes 0.1 s.
+"""
 
 from .addresses import Address, local, rank
 from .presence import Presence, Transition

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
+from zeroconf import Error as ZeroconfError
 from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
@@ -151,12 +152,12 @@ class Discovery:
 
     async def stop(self) -> None:
         """Say goodbye and close the sockets, within 0.5 s."""
-        ticker, self._ticker = self._ticker, None
-        if ticker is not None:
-            ticker.cancel()
-            await asyncio.wait([ticker])
         async with self._lock:
             self._started = False
+            ticker, self._ticker = self._ticker, None
+            if ticker is not None:
+                ticker.cancel()
+                await asyncio.wait([ticker])
             await self._say_goodbye()
             zc, self._zc = self._zc, None
             if zc is not None:
@@ -164,6 +165,7 @@ class Discovery:
             if self._ear is not None:
                 self._rejected, self._ear = self._rejected + self._ear.rejected, None
             self._browser = None
+            self.registry.clear(time.monotonic(), "discovery stopped")
 
     # -- sockets
 
@@ -182,18 +184,19 @@ class Discovery:
     async def _open(self, plan: sockets.Plan) -> None:
         try:
             zc = sockets.open_all(plan)
-        except OSError as error:
-            self._notify(NO_PORT.format(error.strerror or error))
+            gate = Gate(zc.zeroconf)
+            zc.zeroconf.record_manager = gate
+            await zc.zeroconf.async_wait_for_start()
+        except (OSError, RuntimeError, ZeroconfError) as error:
+            self._notify(NO_PORT.format(getattr(error, "strerror", None) or error or type(error).__name__))
             return
-        gate = Gate(zc.zeroconf)
-        zc.zeroconf.record_manager = gate
         ear = Ear(self.registry, gate, self._emit)
         ear.mine, ear.listening = self.mine, self._browsing
         old, old_ear = self._zc, self._ear
         self._zc, self._ear, self._plan, self._info = zc, ear, plan, None
         if old_ear is not None:
             self._rejected += old_ear.rejected
-        await zc.zeroconf.async_wait_for_start()
+        self.registry.heard_self = None
         gate.async_add_listener(ear, None)
         if old is not None:
             sockets.inherit(zc.zeroconf, old.zeroconf)
@@ -233,7 +236,6 @@ class Discovery:
         self._repeats = asyncio.ensure_future(repeats)
         now = time.monotonic()
         self._announced_at, self._published_at = now, now
-        self.registry.heard_self = None
         if old is not None and old.name != new.name:
             await (await zc.async_unregister_service(old))
 
@@ -286,8 +288,14 @@ class Discovery:
                         self._zc.zeroconf.generate_service_broadcast(self._info, None)
                     )
                 self._ask_the_silent(now)
-            if self._info is not None and now - self._published_at > ECHO and self.notice != NO_NETWORK:
-                self._notify(NO_ECHO if self.registry.heard_self is None else None)
+            self._check_echo(now)
+
+    def _check_echo(self, now: float) -> None:
+        if self._info is None or self.notice == NO_NETWORK or now - self._published_at < ECHO:
+            return
+        heard = self.registry.heard_self
+        deaf = heard is None or now - heard > 2 * self.times.announce + ECHO
+        self._notify(NO_ECHO if deaf else None)
 
     def _ask_the_silent(self, now: float) -> None:
         """A node that does not announce itself by the clock, but answers, is there too."""

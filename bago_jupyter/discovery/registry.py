@@ -32,6 +32,7 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
     """Interface of this host on which it was heard, if known."""
     first_seen: float
     last_seen: float
+    """On ``time.monotonic()``, as ``first_seen`` is."""
     instance: str
     """mDNS instance name."""
 

@@ -1,7 +1,7 @@
 """How fast discovery is, between two processes on two hosts.
 
-``python tests/discovery/figures.py`` prints medians of ten; ``--slow`` adds the real rhythm: a node that announces
-itself unchanged for 200 s, and how long after ``kill -9`` it is listed (six minutes in all).
+``python tests/discovery/figures.py`` prints medians of ten; ``--slow`` adds the real rhythm: a node that
+announces itself unchanged for 200 s, and how long after ``kill -9`` it is listed (six minutes in all).
 """
 
 from __future__ import annotations
