@@ -70,6 +70,17 @@ class Node:
         return len(self.process.lines)
 
 
+def launch(
+    lan: Lan, host: int, identity: int, name: str | None = None, loop: str = "auto", **options: Any
+) -> Node:
+    """Start a node on a host, with the fast rhythm unless told another."""
+    fingerprint = f"fp_{identity:02x}{identity:062x}"
+    given = json.dumps({"fingerprint": fingerprint, "times": FAST, **options})
+    node = Node(lan.python(host, NODE, given, loop), fingerprint, name or f"node {identity}")
+    node.process.wait_for(lambda message: "ready" in message, 20)
+    return node
+
+
 Start = Callable[..., Node]
 
 
@@ -81,19 +92,12 @@ def lan() -> Iterator[Lan]:
 
 @pytest.fixture
 def start(lan: Lan) -> Start:
-    """``start(host)``: a node on a host, with the fast rhythm unless told another."""
+    """:func:`launch` on this network; identities are counted up unless one is given."""
     made = 0
 
-    def start(
-        host: int, *, identity: int | None = None, name: str | None = None, loop: str = "auto", **options: Any
-    ) -> Node:
+    def start(host: int, *, identity: int | None = None, **options: Any) -> Node:
         nonlocal made
         made += 1
-        number = identity or made
-        fingerprint = f"fp_{number:02x}{number:062x}"
-        given = json.dumps({"fingerprint": fingerprint, "times": FAST, **options})
-        node = Node(lan.python(host, NODE, given, loop), fingerprint, name or f"node {number}")
-        node.process.wait_for(lambda message: "ready" in message, 20)
-        return node
+        return launch(lan, host, identity or made, **options)
 
     return start

@@ -6,7 +6,6 @@ announces itself unchanged for 200 s, and how long after ``kill -9`` it is liste
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import time
@@ -14,17 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from discovery.conftest import NODE, Node
+from discovery.conftest import Node, launch
 from lan import Lan
 
 ROUNDS = 10
-
-
-def node(lan: Lan, host: int) -> Node:
-    fingerprint = f"fp_{host:02x}{host:062x}"
-    process = lan.python(host, NODE, json.dumps({"fingerprint": fingerprint}))
-    process.wait_for(lambda message: "ready" in message, 20)
-    return Node(process, fingerprint, f"node {host}")
 
 
 def quick(one: Node, two: Node) -> dict[str, float]:
@@ -65,7 +57,7 @@ def slow(one: Node, two: Node) -> dict[str, float]:
 
 def main() -> None:
     with Lan(2) as lan:
-        one, two = node(lan, 1), node(lan, 2)
+        one, two = launch(lan, 1, 1, times={}), launch(lan, 2, 2, times={})
         figures = quick(one, two)
         if "--slow" in sys.argv:
             figures |= slow(one, two)

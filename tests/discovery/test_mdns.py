@@ -7,6 +7,8 @@ import sys
 import time
 
 import pytest
+from discovery.conftest import launch
+from lan import Lan
 
 from bago_jupyter.discovery.mdns import Discovery
 from bago_jupyter.discovery.record import Announcement
@@ -243,6 +245,16 @@ def test_link_local_addresses_alone_are_enough(lan, start) -> None:
     code = f"import socket; socket.create_connection(({address!r}, 8080), 5); print('reached')"
     listener.wait_for(lambda message: "Serving" in message.get("text", ""))
     assert lan.run(2, sys.executable, "-c", code) == "reached\n"
+
+
+def test_a_fresh_ipv6_address_is_taken_in_when_it_can_be_used() -> None:
+    """Until duplicate address detection is over it cannot be bound."""
+    with Lan(2, check_duplicates=True) as lan:
+        for host in (1, 2):
+            lan.run(host, "ip", "-4", "addr", "flush", "dev", "e0")
+        one, two = (launch(lan, host, host) for host in (1, 2))
+        one.advertise()
+        assert two.event("appeared", one, timeout=10)["addresses"][0] == "fd77::1"
 
 
 def test_the_address_of_every_docker_host_is_not_offered(lan, start) -> None:
