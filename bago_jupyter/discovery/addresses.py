@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Literal
 
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 Kind = Literal["lan", "vpn", "virtual", "loopback"]
 """``virtual``: bridges and pairs of containers and virtual machines, that end on this host."""

@@ -52,7 +52,7 @@ def main() -> None:
 
 def parameters(spec: RunnerSpec) -> Any:
     """``CommonParams`` for ``spec``."""
-    import xllamacpp  # type: ignore[import-untyped]
+    import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = spec.path

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from ..errors import LoadFailed
 from ..wire import RunnerInfo

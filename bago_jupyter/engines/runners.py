@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from ..errors import InvalidRequest, LoadFailed, Unsupported
 from ..settings import Settings

@@ -69,7 +69,7 @@ class _TerminalBar:
         self._stage = ""
 
     def step(self, progress: Progress) -> None:
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm import tqdm
 
         if progress.stage != self._stage or self._bar is None:
             self._close()
