@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -17,13 +18,22 @@ import msgspec
 from . import errors
 from .events import AnyEvent
 from .wire import (
+    ConnectRequest,
     Decision,
     JobEvent,
+    KeyInfo,
+    KeyWanted,
     LoadRequest,
     ModelInfo,
     NodeFile,
+    NodeInfo,
+    NodeSettings,
+    Ping,
     Progress,
     PullRequest,
+    RequestInfo,
+    RequestWanted,
+    SharingWanted,
     SlotInfo,
     Status,
     UnloadRequest,
@@ -63,8 +73,8 @@ class _Calls:
         return _Call("GET", "/api/v1/models/slots", list[SlotInfo], params={"model": model})
 
     @staticmethod
-    def unload(model: str) -> _Call[ModelInfo]:
-        return _Call("POST", "/api/v1/models/unload", ModelInfo, UnloadRequest(model=model))
+    def unload(model: str, on: str | None = None) -> _Call[ModelInfo]:
+        return _Call("POST", _models(on, "unload"), ModelInfo, UnloadRequest(model=model))
 
     @staticmethod
     def remove(model: str) -> _Call[None]:
@@ -87,12 +97,76 @@ class _Calls:
         return _Call("POST", "/api/v1/shutdown", type(None))
 
     @staticmethod
-    def load(request: LoadRequest) -> _Call[JobEvent]:
-        return _Call("POST", "/api/v1/models/load", JobEvent, request)
+    def load(request: LoadRequest, on: str | None = None) -> _Call[JobEvent]:
+        return _Call("POST", _models(on, "load"), JobEvent, request)
 
     @staticmethod
-    def pull(request: PullRequest) -> _Call[JobEvent]:
-        return _Call("POST", "/api/v1/models/pull", JobEvent, request)
+    def pull(request: PullRequest, on: str | None = None) -> _Call[JobEvent]:
+        return _Call("POST", _models(on, "pull"), JobEvent, request)
+
+    @staticmethod
+    def nodes() -> _Call[list[NodeInfo]]:
+        return _Call("GET", "/api/v1/nodes", list[NodeInfo])
+
+    @staticmethod
+    def discovered() -> _Call[list[NodeInfo]]:
+        return _Call("GET", "/api/v1/nodes/discovered", list[NodeInfo])
+
+    @staticmethod
+    def node(node: str) -> _Call[NodeInfo]:
+        return _Call("GET", f"/api/v1/nodes/{quote(node, safe='')}", NodeInfo)
+
+    @staticmethod
+    def change_node(node: str, changes: NodeSettings) -> _Call[NodeInfo]:
+        return _Call("PATCH", f"/api/v1/nodes/{quote(node, safe='')}", NodeInfo, changes)
+
+    @staticmethod
+    def remove_node(node: str) -> _Call[None]:
+        return _Call("DELETE", f"/api/v1/nodes/{quote(node, safe='')}", type(None))
+
+    @staticmethod
+    def ping(node: str) -> _Call[Ping]:
+        return _Call("POST", f"/api/v1/nodes/{quote(node, safe='')}/ping", Ping)
+
+    @staticmethod
+    def keys() -> _Call[list[KeyInfo]]:
+        return _Call("GET", "/api/v1/keys", list[KeyInfo])
+
+    @staticmethod
+    def make_key(wanted: KeyWanted) -> _Call[KeyInfo]:
+        return _Call("POST", "/api/v1/keys", KeyInfo, wanted)
+
+    @staticmethod
+    def revoke_key(id: str) -> _Call[KeyInfo]:
+        return _Call("DELETE", f"/api/v1/keys/{quote(id, safe='')}", KeyInfo)
+
+    @staticmethod
+    def connect(key: str) -> _Call[NodeInfo]:
+        return _Call("POST", "/api/v1/connect", NodeInfo, ConnectRequest(key=key))
+
+    @staticmethod
+    def requests() -> _Call[list[RequestInfo]]:
+        return _Call("GET", "/api/v1/requests", list[RequestInfo])
+
+    @staticmethod
+    def request(node: str) -> _Call[RequestInfo]:
+        return _Call("POST", "/api/v1/requests", RequestInfo, RequestWanted(node=node))
+
+    @staticmethod
+    def decide(request: str, decision: str) -> _Call[RequestInfo]:
+        return _Call("POST", f"/api/v1/requests/{quote(request, safe='')}/{decision}", RequestInfo)
+
+    @staticmethod
+    def share(model: str, shared: bool) -> _Call[None]:
+        return _Call("POST", "/api/v1/sharing", type(None), SharingWanted(model=model, shared=shared))
+
+    @staticmethod
+    def settings() -> _Call[dict[str, Any]]:
+        return _Call("GET", "/api/v1/settings", dict[str, Any])
+
+    @staticmethod
+    def configure(changes: dict[str, Any]) -> _Call[dict[str, Any]]:
+        return _Call("PATCH", "/api/v1/settings", dict[str, Any], changes)
 
     @staticmethod
     def events() -> _Call[AnyEvent]:
@@ -192,17 +266,20 @@ class NodeClient(_Base):
         """Every model of the library, with its runners."""
         return self._call(_Calls.models())
 
-    def load(self, model: str, *, on_progress: OnProgress | None = None, **options: Any) -> ModelInfo:
-        """Load ``model``; ``options`` are the fields of :class:`~bago_jupyter.wire.LoadRequest`."""
-        return self._job(_Calls.load(LoadRequest(model=model, **options)), on_progress)
+    def load(
+        self, model: str, *, on: str | None = None, on_progress: OnProgress | None = None, **options: Any
+    ) -> ModelInfo:
+        """Load ``model`` here or ``on`` a paired node; ``options`` are fields of
+        :class:`~bago_jupyter.wire.LoadRequest`."""
+        return self._job(_Calls.load(LoadRequest(model=model, **options), on), on_progress)
 
     def slots(self, model: str) -> list[SlotInfo]:
         """The slots of every runner of ``model``, and which are at work."""
         return self._call(_Calls.slots(model))
 
-    def unload(self, model: str) -> ModelInfo:
+    def unload(self, model: str, *, on: str | None = None) -> ModelInfo:
         """Unload every runner of ``model``."""
-        return self._call(_Calls.unload(model))
+        return self._call(_Calls.unload(model, on))
 
     def pull(
         self,
@@ -210,15 +287,80 @@ class NodeClient(_Base):
         *,
         name: str | None = None,
         sha256: str | None = None,
+        on: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> ModelInfo:
         """Bring a model into the library; an interrupt keeps what arrived for the next try."""
         request = PullRequest(source=source, name=name, sha256=sha256)
-        return self._job(_Calls.pull(request), on_progress)
+        return self._job(_Calls.pull(request, on), on_progress)
 
     def remove(self, model: str) -> None:
         """Delete ``model`` from the library."""
         self._call(_Calls.remove(model))
+
+    def nodes(self) -> list[NodeInfo]:
+        """The paired nodes."""
+        return self._call(_Calls.nodes())
+
+    def discovered(self) -> list[NodeInfo]:
+        """The nodes that announce themselves on the network, paired or not."""
+        return self._call(_Calls.discovered())
+
+    def paired(self, node: str) -> NodeInfo:
+        """One paired node, with its history. ``node`` is a name or the first digits of a fingerprint."""
+        return self._call(_Calls.node(node))
+
+    def change_node(self, node: str, **changes: Any) -> NodeInfo:
+        """Change the settings of a paired node, the fields of :class:`~bago_jupyter.wire.NodeSettings`."""
+        return self._call(_Calls.change_node(node, NodeSettings(**changes)))
+
+    def remove_node(self, node: str) -> None:
+        """Remove a paired node: it is told, and cut off."""
+        self._call(_Calls.remove_node(node))
+
+    def ping(self, node: str) -> Ping:
+        """Probe a paired node now."""
+        return self._call(_Calls.ping(node))
+
+    def keys(self) -> list[KeyInfo]:
+        """The connection keys that were given out."""
+        return self._call(_Calls.keys())
+
+    def make_key(self, **options: Any) -> KeyInfo:
+        """A new connection key; ``options`` are the fields of :class:`~bago_jupyter.wire.KeyWanted`."""
+        return self._call(_Calls.make_key(KeyWanted(**options)))
+
+    def revoke_key(self, id: str) -> KeyInfo:
+        """Make a connection key useless."""
+        return self._call(_Calls.revoke_key(id))
+
+    def connect(self, key: str) -> NodeInfo:
+        """Pair with the node that made ``key``."""
+        return self._call(_Calls.connect(key))
+
+    def requests(self) -> list[RequestInfo]:
+        """Requests for a connection, of others and of this node."""
+        return self._call(_Calls.requests())
+
+    def request(self, node: str) -> RequestInfo:
+        """Ask a discovered node for a connection."""
+        return self._call(_Calls.request(node))
+
+    def decide(self, request: str, decision: str) -> RequestInfo:
+        """``approve`` or ``refuse`` a request of another node, ``confirm`` or ``cancel`` one of this node."""
+        return self._call(_Calls.decide(request, decision))
+
+    def share(self, model: str, shared: bool) -> None:
+        """Whether peers may use a model of this node."""
+        self._call(_Calls.share(model, shared))
+
+    def settings(self) -> dict[str, Any]:
+        """The settings; of secrets only whether they are set."""
+        return self._call(_Calls.settings())
+
+    def configure(self, **changes: Any) -> dict[str, Any]:
+        """Change settings live, and keep them."""
+        return self._call(_Calls.configure(changes))
 
     def decisions(self, limit: int = 20) -> list[Decision]:
         """The newest decisions first."""
@@ -310,14 +452,16 @@ class AsyncNodeClient(_Base):
     async def models(self) -> list[ModelInfo]:
         return await self._call(_Calls.models())
 
-    async def load(self, model: str, *, on_progress: OnProgress | None = None, **options: Any) -> ModelInfo:
-        return await self._job(_Calls.load(LoadRequest(model=model, **options)), on_progress)
+    async def load(
+        self, model: str, *, on: str | None = None, on_progress: OnProgress | None = None, **options: Any
+    ) -> ModelInfo:
+        return await self._job(_Calls.load(LoadRequest(model=model, **options), on), on_progress)
 
     async def slots(self, model: str) -> list[SlotInfo]:
         return await self._call(_Calls.slots(model))
 
-    async def unload(self, model: str) -> ModelInfo:
-        return await self._call(_Calls.unload(model))
+    async def unload(self, model: str, *, on: str | None = None) -> ModelInfo:
+        return await self._call(_Calls.unload(model, on))
 
     async def pull(
         self,
@@ -325,13 +469,62 @@ class AsyncNodeClient(_Base):
         *,
         name: str | None = None,
         sha256: str | None = None,
+        on: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> ModelInfo:
         request = PullRequest(source=source, name=name, sha256=sha256)
-        return await self._job(_Calls.pull(request), on_progress)
+        return await self._job(_Calls.pull(request, on), on_progress)
 
     async def remove(self, model: str) -> None:
         await self._call(_Calls.remove(model))
+
+    async def nodes(self) -> list[NodeInfo]:
+        return await self._call(_Calls.nodes())
+
+    async def discovered(self) -> list[NodeInfo]:
+        return await self._call(_Calls.discovered())
+
+    async def paired(self, node: str) -> NodeInfo:
+        return await self._call(_Calls.node(node))
+
+    async def change_node(self, node: str, **changes: Any) -> NodeInfo:
+        return await self._call(_Calls.change_node(node, NodeSettings(**changes)))
+
+    async def remove_node(self, node: str) -> None:
+        await self._call(_Calls.remove_node(node))
+
+    async def ping(self, node: str) -> Ping:
+        return await self._call(_Calls.ping(node))
+
+    async def keys(self) -> list[KeyInfo]:
+        return await self._call(_Calls.keys())
+
+    async def make_key(self, **options: Any) -> KeyInfo:
+        return await self._call(_Calls.make_key(KeyWanted(**options)))
+
+    async def revoke_key(self, id: str) -> KeyInfo:
+        return await self._call(_Calls.revoke_key(id))
+
+    async def connect(self, key: str) -> NodeInfo:
+        return await self._call(_Calls.connect(key))
+
+    async def requests(self) -> list[RequestInfo]:
+        return await self._call(_Calls.requests())
+
+    async def request(self, node: str) -> RequestInfo:
+        return await self._call(_Calls.request(node))
+
+    async def decide(self, request: str, decision: str) -> RequestInfo:
+        return await self._call(_Calls.decide(request, decision))
+
+    async def share(self, model: str, shared: bool) -> None:
+        await self._call(_Calls.share(model, shared))
+
+    async def settings(self) -> dict[str, Any]:
+        return await self._call(_Calls.settings())
+
+    async def configure(self, **changes: Any) -> dict[str, Any]:
+        return await self._call(_Calls.configure(changes))
 
     async def decisions(self, limit: int = 20) -> list[Decision]:
         return await self._call(_Calls.decisions(limit))
@@ -395,6 +588,12 @@ class AsyncNodeClient(_Base):
                 if model := _job_event(data, on_progress):
                     return model
         raise errors.NodeUnreachable("The node went away before the job was done.")
+
+
+def _models(on: str | None, action: str) -> str:
+    """The route of an action on models, here or on paired node ``on``."""
+    where = f"nodes/{quote(on, safe='')}/" if on else ""
+    return f"/api/v1/{where}models/{action}"
 
 
 def _encode(body: Any) -> bytes | None:

@@ -18,6 +18,7 @@ from . import logs
 from ._version import __version__
 from .api import App, Context, Server
 from .backends import Backend, Dispatcher, LocalBackend
+from .discovery import Announcement
 from .engines.describe import describe_all
 from .engines.engine import ENGINES, accelerator
 from .engines.library import Library
@@ -25,6 +26,7 @@ from .engines.runners import Runners
 from .errors import BagoError
 from .events import Bus, LibraryChanged, NodeDown, NodeUp, Notice, RunnerChanged
 from .identity import Identity
+from .mesh import Mesh
 from .relay import Pace
 from .settings import Settings
 from .state import Home
@@ -59,6 +61,7 @@ class Node:
         """How to reach it, once it has started."""
         self._extra = tuple(backends)
         self._stack = AsyncExitStack()
+        self._announcing: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     @property
@@ -123,11 +126,23 @@ class Node:
         self.dispatcher.add(self.local)
         for backend in self._extra:
             self.dispatcher.add(backend)
+        self.mesh = Mesh(
+            settings,
+            home,
+            self.identity,
+            self.dispatcher,
+            self.bus,
+            describe=self._describe,
+            own=self.local.id,
+            expose=self._expose,
+        )
         pace = Pace(settings.switch_interval, settings.cell_share)
         stack.callback(pace.close)
         left = home.read_node()  # by a node that died: its clients go on with this one
         token = left.admin_token if left is not None else secrets.token_urlsafe(32)
-        self._server = Server(App(self._context(pace, token)))
+        self._context = self._make_context(pace, token)
+        self._server = Server(App(self._context), self.mesh.tls.server)
+        self.mesh.cut_off = self._server.cut
         stack.push_async_callback(self._server.stop)
         self.started_at = time.time()
         port = await self._server.start(settings.port)
@@ -146,6 +161,8 @@ class Node:
         )
         home.write_node(self.file)
         stack.callback(home.forget_node, os.getpid())
+        stack.push_async_callback(self.mesh.stop)
+        await self.mesh.start()
 
     async def _stop(self, reason: str) -> None:
         log.info("Node %s stops: %s", self.name, reason)
@@ -155,7 +172,7 @@ class Node:
         finally:
             self.stopped.set()
 
-    def _context(self, pace: Pace, token: str) -> Context:
+    def _make_context(self, pace: Pace, token: str) -> Context:
         return Context(
             settings=self.settings,
             home=self.home,
@@ -163,12 +180,38 @@ class Node:
             runners=self.runners,
             local=self.local,
             dispatcher=self.dispatcher,
+            mesh=self.mesh,
             bus=self.bus,
             pace=pace,
             status=self.status,
             shut_down=lambda: _later(lambda: self.stop("asked to by a client")),
+            configure=self._configure,
             admin_token=token,
         )
+
+    def _describe(self) -> Announcement:
+        """What this node tells its network about itself."""
+        engines = tuple(info.name for engine in ENGINES if (info := engine.info()).available)
+        return Announcement(
+            name=self.name,
+            fingerprint=self.identity.fingerprint,
+            port=self._server.port,
+            version=__version__,
+            engines=engines or None,
+            models=len(self.library.models) if engines else None,
+            accelerator=accelerator(),
+        )
+
+    async def _expose(self) -> None:
+        await self._server.expose()
+
+    async def _configure(self, changes: dict[str, Any]) -> None:
+        """Change settings live and keep them in ``settings.toml``. Raises :class:`SettingsError`."""
+        self.settings = self._context.settings = self.settings.replace(**changes)
+        self.settings.save(changes)
+        if self.settings.external:
+            await self._server.expose()
+        await self.mesh.configure(self.settings)
 
     def _library_changed(self) -> None:
         self._refresh()
@@ -181,6 +224,13 @@ class Node:
 
     def _refresh(self) -> None:
         self.dispatcher.refresh()
+        if self.started_at and self._announcing is None:
+            self._announcing = asyncio.ensure_future(self._announce())
+
+    async def _announce(self) -> None:
+        """Tell the mesh once about all that changed in this turn of the loop."""
+        self._announcing = None
+        await self.mesh.refresh()
 
     def _notice(self, message: str) -> None:
         log.warning("%s", message)

@@ -123,6 +123,8 @@ class UpstreamFailed(BagoError):
     status = 502
     type = "server_error"
     code = "upstream_failed"
+    refused = False
+    """Whether the machine itself said that nobody listens there."""
 
 
 class UpstreamTimeout(UpstreamFailed):

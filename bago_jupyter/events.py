@@ -67,6 +67,12 @@ class RequestEnded(Event, frozen=True, kw_only=True):
     tokens: int | None
 
 
+class NodesChanged(Event, frozen=True, kw_only=True):
+    """A node was discovered, paired, lost or changed: list them anew."""
+
+    at: float
+
+
 class Notice(Event, frozen=True, kw_only=True):
     """Something the owner should know."""
 
@@ -81,6 +87,7 @@ AnyEvent = Union[
     PullProgress,
     RequestStarted,
     RequestEnded,
+    NodesChanged,
     Notice,
 ]
 

@@ -6,9 +6,10 @@ An unknown name is an error that suggests the near one, wherever it stands.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +17,11 @@ import msgspec
 import platformdirs
 
 from .errors import SettingsError
+from .state import Home
 
 PREFIX = "BAGO_"
+SECRETS = ("api_key", "cluster_key")
+"""Settings that are never shown."""
 FILE = "settings.toml"
 
 
@@ -32,6 +36,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """First port to try; when it is taken the next free one is used, and said."""
     api_key: str | None = None
     """Key that clients of ``/v1`` must send; ``None`` leaves loopback open."""
+
+    advertise: bool = False
+    """Announce this node on the local network (mDNS); needs a name."""
+    discovery: bool = True
+    """Listen for other nodes where something wants to know them: advertising, a team key, a list."""
+    cluster_key: str | None = None
+    """Team key: nodes that share it pair on sight."""
+    external: bool = False
+    """Let plain HTTP clients of other machines use ``/v1``; needs an API key."""
 
     autoload: bool = True
     """Load a model of the library when the first request for it arrives."""
@@ -65,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether a kernel that uses another kernel's node takes its place when that one dies."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    def __repr__(self) -> str:
+        shown = {**msgspec.structs.asdict(self), **{k: "***" for k in SECRETS if getattr(self, k)}}
+        return f"Settings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+
     @property
     def models_dir(self) -> Path:
         """The watched folder of models."""
@@ -97,6 +114,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _check_names(changes, "setting")
         return _convert({**msgspec.structs.asdict(self), **changes})
 
+    def save(self, changes: Iterable[str]) -> None:
+        """Keep the settings named in ``changes`` in ``settings.toml``; secrets are not written there."""
+        path = self.home / FILE
+        kept = {**_read_file(path), **{name: getattr(self, name) for name in changes if name not in SECRETS}}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in kept.items() if value is not None]
+        Home(self.home).write(FILE, ("\n".join(lines) + "\n").encode())
+
 
 NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
@@ -116,6 +140,10 @@ def _convert(values: dict[str, Any]) -> Settings:
         value = getattr(settings, name)
         if not low <= value <= high:
             raise SettingsError(f"Setting {name} is {value}; it must be from {low} to {high}.", param=name)
+    if settings.advertise and settings.name is None:
+        raise SettingsError("A node needs a name before it can advertise itself: set name.", param="name")
+    if settings.external and not settings.api_key:
+        raise SettingsError("External access needs an API key: set BAGO_API_KEY.", param="external")
     if settings.name is not None and (not settings.name.strip() or len(settings.name) > 63):
         raise SettingsError("Setting name must have 1 to 63 characters.", param="name")
     return settings

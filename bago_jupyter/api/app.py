@@ -8,8 +8,10 @@ from typing import Any
 from ..errors import BagoError
 from .context import Context
 from .dialects import ENDPOINTS
-from .guard import check_host
-from .inference import Inference, send_error
+from .guard import check_external, check_host, is_local
+from .inference import Inference
+from .mesh import MeshApp
+from .respond import send_error
 from .routes import routes
 
 log = logging.getLogger("bago.api")
@@ -19,8 +21,10 @@ class App:
     """ASGI application of one node. Belongs to the node's loop."""
 
     def __init__(self, context: Context):
+        self._context = context
         self._inference = Inference(context)
         self._rest = routes(context)
+        self._mesh = MeshApp(context.mesh, self._inference, routes(context, trusted=True))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request; whatever goes wrong is answered in the client's dialect."""
@@ -29,7 +33,13 @@ class App:
             headers.setdefault(name, value)
         endpoint = ENDPOINTS.get(scope["path"])
         try:
-            check_host(headers.get(b"host"), headers.get(b"origin"))
+            if scope["scheme"] == "https":
+                await self._mesh(scope, receive, send, headers)
+                return
+            if is_local(scope):
+                check_host(headers.get(b"host"), headers.get(b"origin"))
+            else:
+                check_external(scope["path"], self._context.settings.external)
             if endpoint is not None:
                 await self._inference(endpoint, scope, receive, send, headers)
             else:

@@ -27,7 +27,7 @@ class _Envelope(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Envelope)
 
 
-def read_shape(body: bytes, endpoint: Endpoint, caller: str) -> Shape:
+def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = False) -> Shape:
     """The shape of a request. Raises :class:`InvalidRequest` with what is wrong with the body."""
     try:
         envelope = _decoder.decode(body)
@@ -53,4 +53,5 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str) -> Shape:
         least_tokens=size // MOST_BYTES_PER_TOKEN,
         max_tokens=next((bound for bound in bounds if bound is not None and bound >= 0), None),
         caller=caller,
+        relayed=relayed,
     )

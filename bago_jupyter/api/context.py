@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..backends import Dispatcher, LocalBackend
 from ..engines.library import Library
 from ..engines.runners import Runners
 from ..events import Bus
+from ..mesh import Mesh
 from ..relay import Pace
 from ..settings import Settings
 from ..state import Home
@@ -25,8 +27,11 @@ class Context:
     runners: Runners
     local: LocalBackend
     dispatcher: Dispatcher
+    mesh: Mesh
     bus: Bus
     pace: Pace
     status: Callable[[], Status]
     shut_down: Callable[[], None]
+    configure: Callable[[dict[str, Any]], Awaitable[None]]
+    """Change settings live. Raises ``SettingsError``."""
     admin_token: str = field(repr=False)

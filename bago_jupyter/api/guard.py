@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import Forbidden, Unauthorized
@@ -22,6 +23,23 @@ def check_host(host: bytes | None, origin: bytes | None) -> None:
         raise Forbidden("This API answers on localhost only; ask for http://127.0.0.1 with its port.")
     if origin is not None and not _local_origin(origin.decode("latin-1")):
         raise Forbidden("Web pages of other sites may not use this API.")
+
+
+def is_local(scope: Any) -> bool:
+    """Whether the connection comes from this machine's loopback."""
+    client = scope.get("client")
+    return client is None or client[0] == "::1" or client[0].startswith("127.")
+
+
+def check_external(path: str, external: bool) -> None:
+    """What plain HTTP from another machine may ask for. Raises :class:`Forbidden`."""
+    if not external:
+        raise Forbidden(
+            "This node answers plain HTTP from its own machine only; its owner can allow more with external "
+            "access and an API key, or pair your node with it."
+        )
+    if path.startswith("/api/"):
+        raise Forbidden("A node is managed from its own machine only.")
 
 
 def check_key(presented: bytes | None, *keys: str | None) -> None:

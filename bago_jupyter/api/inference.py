@@ -7,15 +7,19 @@ import itertools
 import logging
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..backends import Answer, Request
-from ..errors import BagoError, BodyTooLarge, MethodNotAllowed
+from ..errors import BagoError, MethodNotAllowed, ModelNotFound
 from ..relay import WholeEvents
+from ..router import Shape
+from ..trust.peers import Peer
 from .body import read_shape
 from .context import Context
-from .dialects import Dialect, Endpoint, error_body, error_event, retell
-from .guard import bearer, check_key
+from .dialects import Dialect, Endpoint, error_event, retell
+from .guard import bearer, check_key, is_local
+from .respond import read_body, send_error, send_whole
 
 log = logging.getLogger("bago.api")
 
@@ -35,6 +39,8 @@ DROPPED = frozenset(
         b"set-cookie",
         b"content-length",
         b"x-request-id",
+        b"x-bago-node",
+        b"x-bago-attempts",
         b"access-control-allow-origin",
     }
 )
@@ -54,8 +60,17 @@ class Inference:
         self._context = context
 
     async def __call__(
-        self, endpoint: Endpoint, scope: Any, receive: Any, send: Any, headers: dict[bytes, bytes]
+        self,
+        endpoint: Endpoint,
+        scope: Any,
+        receive: Any,
+        send: Any,
+        headers: dict[bytes, bytes],
+        *,
+        peer: Peer | None = None,
+        admit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """Answer one request, of a client or of paired ``peer``; ``admit`` is awaited once it is read."""
         given = headers.get(b"x-request-id")
         fits = given is not None and _ID.fullmatch(given) and given.decode() not in self._decisions
         id = given.decode() if given is not None and fits else f"req_{_prefix}{next(_count):x}"
@@ -66,7 +81,10 @@ class Inference:
         pace.enter()
         answer: Answer | None = None
         try:
-            answer = await self._open(endpoint, scope, receive, headers, id)
+            request, shape = await self._read(endpoint, scope, receive, headers, id, peer)
+            if admit is not None:
+                await admit()
+            answer = await self._context.dispatcher.open(request, shape, endpoint.dialect)
             await _relay(answer, endpoint.dialect, id, send)
         except asyncio.CancelledError:
             if scope[GONE] is not None:  # the node stops, the client is still there
@@ -83,52 +101,38 @@ class Inference:
     def _decisions(self) -> Any:
         return self._context.dispatcher.decisions
 
-    async def _open(
-        self, endpoint: Endpoint, scope: Any, receive: Any, headers: dict[bytes, bytes], id: str
-    ) -> Answer:
+    async def _read(
+        self,
+        endpoint: Endpoint,
+        scope: Any,
+        receive: Any,
+        headers: dict[bytes, bytes],
+        id: str,
+        peer: Peer | None,
+    ) -> tuple[Request, Shape]:
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"Use POST for {scope['path']}.")
-        self._check_key(headers)
-        body = await self._read_body(receive, headers)
-        shape = read_shape(body, endpoint, "local")
+        if peer is None:
+            self._check_key(headers, scope)
+        body = await read_body(receive, headers, self._context.settings.max_body)
+        shape = read_shape(body, endpoint, peer.name if peer else "local", relayed=peer is not None)
+        if peer is not None and not self._context.mesh.sharing.shares(shape.model):
+            raise ModelNotFound(f"This node shares no model {shape.model!r}.", param="model")
         request = Request(
             id=id,
             path=endpoint.path,
             body=body,
+            model=shape.model,
             headers=[(name, value) for name, value in headers.items() if name in FORWARDED],
             header_timeout=self._context.settings.header_timeout,
         )
-        return await self._context.dispatcher.open(request, shape, endpoint.dialect)
+        return request, shape
 
-    def _check_key(self, headers: dict[bytes, bytes]) -> None:
+    def _check_key(self, headers: dict[bytes, bytes], scope: Any) -> None:
         key = self._context.settings.api_key
-        if key is not None:
+        if key is not None or not is_local(scope):
             presented = bearer(headers.get(b"authorization")) or headers.get(b"x-api-key")
             check_key(presented, key, self._context.admin_token)
-
-    async def _read_body(self, receive: Any, headers: dict[bytes, bytes]) -> bytes:
-        limit = self._context.settings.max_body
-        length = headers.get(b"content-length")
-        if length is not None and int(length) > limit:
-            raise _too_large(limit)
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError
-            parts.append(message["body"])
-            size += len(parts[-1])
-            if size > limit:
-                raise _too_large(limit)
-        return b"".join(parts)
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request body is over {limit / 2**20:g} MiB; send less, or raise max_body.")
 
 
 async def _relay(answer: Answer, dialect: Dialect, id: str, send: Any) -> None:
@@ -143,10 +147,10 @@ async def _relay(answer: Answer, dialect: Dialect, id: str, send: Any) -> None:
     headers = [(name, value) for name, value in answer.headers if name not in DROPPED]
     headers += _ours(answer, id)
     if status >= 400:
-        await _send_whole(send, status, headers, body)
+        await send_whole(send, status, headers, body)
         return
     if answer.complete:
-        await _send_whole(send, status, headers, await answer.read_all())
+        await send_whole(send, status, headers, await answer.read_all())
         return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if answer.usage.stream:
@@ -184,19 +188,3 @@ def _ours(answer: Answer, id: str) -> list[tuple[bytes, bytes]]:
         (b"x-bago-node", answer.node.encode("ascii", "replace")),
         (b"x-bago-attempts", b"%d" % len(answer.decision.attempts)),
     ]
-
-
-async def _send_whole(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def send_error(send: Any, error: BagoError, dialect: Dialect = "chat", id: str | None = None) -> None:
-    """Answer with ``error`` in ``dialect``."""
-    headers = [(b"content-type", b"application/json")]
-    if id is not None:
-        headers.append((b"x-request-id", id.encode()))
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-    await _send_whole(send, error.status, headers, error_body(error, dialect))

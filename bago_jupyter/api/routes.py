@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, Router
 
 from ..engines.describe import describe, describe_all
 from ..engines.pull import pull
-from ..errors import InvalidRequest, NotFound
+from ..errors import NotFound
 from ..wire import Decision, LoadRequest, ModelInfo, PullRequest, UnloadRequest
+from . import nodes
 from .catalogue import list_models, show_model
 from .context import Context
-from .guard import bearer, check_admin, check_key
+from .guard import bearer, check_admin, check_key, is_local
 from .jobs import sse, stream
+from .messages import answer, read
 from .metrics import CONTENT_TYPE, exposition
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-T = TypeVar("T")
-
-MAX_BODY = 1024 * 1024
+PEERS_MAY = frozenset({"/api/v1/models/load", "/api/v1/models/unload", "/api/v1/models/pull"})
 LOG_TAIL = 1024 * 1024
 """Bytes at the end of the log file that are looked at."""
 
 
-def answer(value: Any, status: int = 200) -> Response:
-    """``value`` as JSON."""
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+def routes(context: Context, *, trusted: bool = False) -> Router:
+    """The router of one node's routes; it raises :class:`BagoError` for whoever calls it to render.
 
-
-def routes(context: Context) -> Router:
-    """The router of one node's routes; it raises :class:`BagoError` for whoever calls it to render."""
+    ``trusted``: only the management routes that a peer may be allowed, for callers that were checked.
+    """
     public = _Public(context)
     admin = _Admin(context)
     table: list[tuple[str, str, Handler]] = [
@@ -59,11 +56,18 @@ def routes(context: Context) -> Router:
         ("POST", "/api/v1/shutdown", admin.shutdown),
     ]
 
+    table += nodes.table(context)
+    if trusted:
+        table = [row for row in table if row[1] in PEERS_MAY]
+
     async def nothing(scope: Any, receive: Any, send: Any) -> None:
         raise NotFound(f"There is no route {scope['method']} {scope['path']}; models are at /v1/models.")
 
     return Router(
-        [Route(path, _checked(context, path, handler), methods=[method]) for method, path, handler in table],
+        [
+            Route(path, handler if trusted else _checked(context, path, handler), methods=[method])
+            for method, path, handler in table
+        ],
         default=nothing,
         redirect_slashes=False,
     )
@@ -74,7 +78,9 @@ def _checked(context: Context, path: str, handler: Handler) -> Handler:
         presented = bearer(request.headers.get("authorization", "").encode("latin-1"))
         if path.startswith("/api/"):
             check_admin(presented, context.admin_token)
-        elif path.startswith("/v1/") and context.settings.api_key is not None:
+        elif path.startswith("/v1/") and (
+            context.settings.api_key is not None or not is_local(request.scope)
+        ):
             key = presented or request.headers.get("x-api-key", "").encode("latin-1")
             check_key(key, context.settings.api_key, context.admin_token)
         return await handler(request)
@@ -124,7 +130,7 @@ class _Admin:
         return answer(await self._context.local.slots(model.id))
 
     async def load(self, request: Request) -> Response:
-        wanted = await _read(request, LoadRequest)
+        wanted = await read(request, LoadRequest)
         model = self._context.library.get(wanted.model)
 
         async def job(progress: Any) -> ModelInfo:
@@ -141,13 +147,13 @@ class _Admin:
         return stream(job)
 
     async def unload(self, request: Request) -> Response:
-        wanted = await _read(request, UnloadRequest)
+        wanted = await read(request, UnloadRequest)
         self._context.library.get(wanted.model)
         await self._context.runners.unload(wanted.model)
         return answer(self._describe(wanted.model))
 
     async def pull(self, request: Request) -> Response:
-        wanted = await _read(request, PullRequest)
+        wanted = await read(request, PullRequest)
         library = self._context.library
 
         async def job(progress: Any) -> ModelInfo:
@@ -198,16 +204,6 @@ class _Admin:
 
     def _describe(self, id: str) -> ModelInfo:
         return describe(self._context.library, self._context.runners, self._name, id)
-
-
-async def _read(request: Request, type: type[T]) -> T:
-    body = await request.body()
-    if len(body) > MAX_BODY:
-        raise InvalidRequest("The body of a management request is at most 1 MiB.")
-    try:
-        return msgspec.json.decode(body, type=type)
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body does not fit {request.url.path}: {error}.") from None
 
 
 def _tail(context: Context, count: int) -> Iterable[str]:

@@ -1,13 +1,19 @@
 """HTTP on the node's loop: uvicorn's parser and protocol without its process-wide habits.
 
 uvicorn's own ``Server`` takes over signals and wants to own the program; a node is a guest in a kernel.
+
+One port serves everybody. The first byte decides: 0x16 begins a TLS handshake (RFC 8446, 5.1), so a
+node of the mesh speaks; anything else is plain HTTP from a client.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
+import ssl
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -18,18 +24,60 @@ from uvicorn.server import ServerState
 from ..errors import BagoError
 from .inference import GONE
 
+log = logging.getLogger("bago.api")
+
 KEEP_ALIVE = 75.0
 """Seconds that an idle client connection is kept."""
 GRACE = 0.3
 """Seconds that requests in flight have to end when the server stops."""
 TRIES = 100
 """Ports after the wanted one that are tried."""
+FIRST_BYTE = 10.0
+"""Seconds within which a new connection says something."""
+HANDSHAKE = 10.0
+HEAD = 20.0
+"""Seconds within which a request head is complete, once it has begun."""
+BODY = 120.0
+"""The same for its body."""
+MAX_WAITING = 256
+"""Connections that have said nothing yet; beyond it the oldest makes room."""
+ACCEPTS = 64
+"""Connections accepted in one turn of the loop."""
+TLS_RECORD = 0x16
+PEER = "bago.peer"
+"""Key of the ASGI scope that holds the fingerprint which a TLS client proved, or ``None``."""
 
 
 class _Protocol(HttpToolsProtocol):
-    """Tells the application at once when the client goes away, without a task that waits for it."""
+    """Adds to uvicorn's: word of a client that leaves, deadlines for slow ones, the peer's fingerprint."""
+
+    stall: asyncio.TimerHandle | None = None
+    peer: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            from ..trust.tls import peer_fingerprint
+
+            self.peer = peer_fingerprint(tls)
+
+    def on_message_begin(self) -> None:
+        self._expect(HEAD)
+        super().on_message_begin()
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope[PEER] = self.peer
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._expect(BODY)
+
+    def on_message_complete(self) -> None:
+        self._unexpect()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._unexpect()
         cycle = self.cycle
         super().connection_lost(exc)
         if cycle is not None and not cycle.response_complete:
@@ -39,11 +87,23 @@ class _Protocol(HttpToolsProtocol):
                 scope[GONE] = None
                 gone()
 
+    def _expect(self, seconds: float) -> None:
+        self._unexpect()
+        self.stall = self.loop.call_later(seconds, self.transport.abort)
+
+    def _unexpect(self) -> None:
+        if self.stall is not None:
+            self.stall.cancel()
+            self.stall = None
+
 
 class Server:
-    """Serves one ASGI application on loopback. Belongs to the loop that starts it."""
+    """Serves one ASGI application. Belongs to the loop that starts it.
 
-    def __init__(self, app: Any):
+    ``tls`` gives the context for each connection of a node; without it there are none.
+    """
+
+    def __init__(self, app: Any, tls: Callable[[], ssl.SSLContext] | None = None):
         self._config = uvicorn.Config(
             app,
             http=_Protocol,
@@ -59,59 +119,156 @@ class Server:
         )
         self._config.load()
         self._state = ServerState()
-        self._servers: list[asyncio.Server] = []
+        self._tls = tls
+        self._sockets: list[socket.socket] = []
+        self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._greeting: set[asyncio.Task[None]] = set()
         self._clock: asyncio.TimerHandle | None = None
+        self.exposed = False
+        """Whether other machines can connect at all; what they may do is the application's affair."""
         self.port = 0
 
     async def start(self, port: int) -> int:
-        """Listen on ``port`` or the next free one, 0 for any; return it. Raises :class:`BagoError`."""
-        loop = asyncio.get_running_loop()
+        """Listen on loopback, on ``port`` or the next free one, 0 for any; return it.
+
+        Raises :class:`BagoError`.
+        """
+        self._loop = asyncio.get_running_loop()
         self._tick()
-        sockets = bind(port)
-        for sock in sockets:
-            server = await loop.create_server(
-                lambda: _Protocol(self._config, self._state, {}, loop), sock=sock, backlog=2048
-            )
-            self._servers.append(server)
-        self.port = sockets[0].getsockname()[1]
+        self._listen(bind(port))
         return self.port
+
+    async def expose(self) -> None:
+        """Listen on every interface, on the same port. Raises :class:`BagoError`."""
+        if self.exposed:
+            return
+        self._close_listeners()
+        try:
+            self._listen(_bind_both(self.port, "0.0.0.0", "::"))  # noqa: S104
+            self.exposed = True
+        except OSError as error:
+            self._listen(_bind_both(self.port, *LOOPBACK))
+            raise BagoError(f"Cannot listen on the network at port {self.port}: {error.strerror}.") from None
+
+    def cut(self, fingerprint: str) -> None:
+        """Close every connection of a node."""
+        for connection in list(self._state.connections):
+            if getattr(connection, "peer", None) == fingerprint:
+                connection.transport.abort()
 
     async def stop(self) -> None:
         """Stop listening, give requests in flight a moment, and close every connection."""
         if self._clock is not None:
             self._clock.cancel()
-        for server in self._servers:
-            server.close()
+        self._close_listeners()
+        for sock in list(self._waiting):
+            self._drop(sock)
         for connection in list(self._state.connections):
             connection.shutdown()
         if self._state.tasks:
             await asyncio.wait(list(self._state.tasks), timeout=GRACE)
-        for task in list(self._state.tasks):
+        for task in [*self._state.tasks, *self._greeting]:
             task.cancel()
         for connection in list(self._state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
+
+    def _listen(self, sockets: list[socket.socket]) -> None:
+        self._sockets = sockets
+        self.port = sockets[0].getsockname()[1]
+        for sock in sockets:
+            self._loop.add_reader(sock, self._accept, sock)
+
+    def _close_listeners(self) -> None:
+        for sock in self._sockets:
+            self._loop.remove_reader(sock)
+            sock.close()
+        self._sockets = []
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                sock, _address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.warning("cannot accept: %s", error.strerror)  # out of file descriptors, most likely
+                self._loop.remove_reader(listener)
+                self._loop.call_later(1.0, self._resume, listener)
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if len(self._waiting) >= MAX_WAITING:
+                self._drop(next(iter(self._waiting)))
+            self._waiting[sock] = self._loop.call_later(FIRST_BYTE, self._drop, sock)
+            self._loop.add_reader(sock, self._first_byte, sock)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._sockets:
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def _first_byte(self, sock: socket.socket) -> None:
+        try:
+            byte = sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            byte = b""
+        if not byte:
+            self._drop(sock)
+            return
+        self._waiting.pop(sock).cancel()
+        self._loop.remove_reader(sock)
+        task = self._loop.create_task(self._serve(sock, secure=byte[0] == TLS_RECORD))
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
+
+    async def _serve(self, sock: socket.socket, *, secure: bool) -> None:
+        if secure and self._tls is None:
+            sock.close()
+            return
+        context = self._tls() if secure and self._tls is not None else None
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: _Protocol(self._config, self._state, {}, self._loop),
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE if secure else None,
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            log.debug("no connection: %s", error)
+            sock.close()
+
+    def _drop(self, sock: socket.socket) -> None:
+        timer = self._waiting.pop(sock, None)
+        if timer is not None:
+            timer.cancel()
+            self._loop.remove_reader(sock)
+            sock.close()
 
     def _tick(self) -> None:
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
         self._clock = asyncio.get_running_loop().call_later(1.0, self._tick)
 
 
+LOOPBACK = ("127.0.0.1", "::1")
+
+
 def bind(port: int) -> list[socket.socket]:
     """Sockets on 127.0.0.1 and, where there is one, ::1, on one port that is free on both."""
     for candidate in range(port, min(port + TRIES, 65536)) if port else (0,):
         try:
-            return _bind_both(candidate)
+            return _bind_both(candidate, *LOOPBACK)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise BagoError(f"Cannot listen on port {candidate}: {error.strerror}.") from None
     raise BagoError(f"Ports {port} to {port + TRIES - 1} are all taken; set another port.")
 
 
-def _bind_both(port: int) -> list[socket.socket]:
-    first = _bind(socket.AF_INET, "127.0.0.1", port)
+def _bind_both(port: int, ipv4: str, ipv6: str) -> list[socket.socket]:
+    first = _bind(socket.AF_INET, ipv4, port)
     try:
-        second = _bind(socket.AF_INET6, "::1", first.getsockname()[1])
+        second = _bind(socket.AF_INET6, ipv6, first.getsockname()[1])
     except OSError as error:
         if error.errno == errno.EADDRINUSE and port:
             first.close()
@@ -127,6 +284,8 @@ def _bind(family: int, host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
         sock.listen(2048)
         sock.setblocking(False)

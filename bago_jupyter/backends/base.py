@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from ..relay import Exchange
 from ..router import Offer
 
 
@@ -18,15 +17,33 @@ class Request(msgspec.Struct, kw_only=True, gc=False):
     path: bytes
     """``/v1/chat/completions`` and the like, without the query."""
     body: bytes
+    model: str = ""
+    """As the body names it."""
     headers: list[tuple[bytes, bytes]] = []
     """Headers of the client that a backend may see; never its keys."""
     header_timeout: float = 300.0
 
 
+class Answering(Protocol):
+    """What the dispatcher needs of an exchange; :class:`~bago_jupyter.relay.Exchange` is one."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+    @property
+    def complete(self) -> bool: ...
+
+    def header(self, name: bytes) -> bytes | None: ...
+
+    async def read(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class Opened(NamedTuple):
     """An exchange whose response head is there; ``release`` is called once when it is over."""
 
-    exchange: Exchange
+    exchange: Answering
     release: Callable[[], None]
 
 

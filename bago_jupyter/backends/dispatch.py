@@ -152,6 +152,11 @@ class Dispatcher:
         self.backends[backend.id] = backend
         self.refresh()
 
+    def remove(self, backend_id: str) -> None:
+        """Take a backend out of the catalogue."""
+        self.backends.pop(backend_id, None)
+        self.refresh()
+
     def refresh(self) -> None:
         """Rebuild the catalogue after a backend's offers changed."""
         self.table = Table(offer for backend in self.backends.values() for offer in backend.offers())

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from zeroconf import RecordUpdate, RecordUpdateListener, Zeroconf
-from zeroconf._dns import DNSAddress, DNSPointer, DNSQuestion, DNSService, DNSText
+from zeroconf._dns import DNSAddress, DNSPointer, DNSQuestion, DNSRecord, DNSService, DNSText
 from zeroconf._handlers.record_manager import RecordManager
 from zeroconf._protocol.incoming import DNSIncoming
 from zeroconf._protocol.outgoing import DNSOutgoing
@@ -129,7 +129,7 @@ class Ear(RecordUpdateListener):
     def _take_in(self, name: str) -> None:
         service: DNSService | None = None
         text: DNSText | None = None
-        for record in self._zc.cache.async_entries_with_name(name.lower()):
+        for record in self._current(name):
             if isinstance(record, DNSService) and (service is None or record.created > service.created):
                 service = record
             elif isinstance(record, DNSText) and (text is None or record.created > text.created):
@@ -163,12 +163,8 @@ class Ear(RecordUpdateListener):
         )
 
     def _addresses(self, server: str, interface: str | None) -> list[str]:
-        """Newest first; a record that its owner replaced has one second left to live."""
-        records = [
-            record
-            for record in self._zc.cache.async_entries_with_name(server.lower())
-            if isinstance(record, DNSAddress) and record.ttl > 1
-        ]
+        """Newest first."""
+        records = [record for record in self._current(server) if isinstance(record, DNSAddress)]
         records.sort(key=lambda record: -record.created)
         found: dict[str, None] = {}
         for record in records:
@@ -180,6 +176,13 @@ class Ear(RecordUpdateListener):
             else:
                 found[str(ip)] = None
         return list(found)
+
+    def _current(self, name: str) -> list[DNSRecord]:
+        """What the cache has under a name, less what its owner replaced.
+
+        zeroconf gives a replaced record one more second to live, and the time of its replacement as its own.
+        """
+        return [record for record in self._zc.cache.async_entries_with_name(name.lower()) if record.ttl > 1]
 
     def _interface(self) -> str | None:
         if self.gate.scope:

@@ -3,6 +3,7 @@
 from .connection import Exchange
 from .pace import Pace
 from .pool import Pool
+from .splice import replace_model
 from .sse import WholeEvents
 
-__all__ = ["Exchange", "Pace", "Pool", "WholeEvents"]
+__all__ = ["Exchange", "Pace", "Pool", "WholeEvents", "replace_model"]

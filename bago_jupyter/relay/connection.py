@@ -33,17 +33,22 @@ class Exchange:
     with it, which tells the backend to stop.
     """
 
-    __slots__ = ("_buffered", "_chunks", "_connection", "_error", "_waiter", "complete", "headers", "status")
+    __slots__ = ("_buffered", "_chunks", "_connection", "_error", "_finished", "_waiter", "headers", "status")
 
     def __init__(self, connection: Connection):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self.complete = False
+        self._finished = False
         self._connection: Connection | None = connection
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
         self._error: UpstreamFailed | None = None
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body has arrived."""
+        return self._finished
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header ``name`` (lower case)."""
@@ -62,7 +67,7 @@ class Exchange:
     async def read(self) -> bytes:
         """The next bytes of the body, ``b""`` at its end. Raises :class:`UpstreamFailed`."""
         while not self._chunks:
-            if self.complete:
+            if self._finished:
                 return b""
             if self._error is not None:
                 raise self._error
@@ -106,7 +111,7 @@ class Exchange:
         self._wake()
 
     def _finish(self) -> None:
-        self.complete = True
+        self._finished = True
         self._connection = None
         self._wake()
 

@@ -64,6 +64,11 @@ class Pool:
             connection.abort()
         self._idle.clear()
 
+    def close_idle(self) -> None:
+        """Close the connections that wait; those in use end with what they carry."""
+        while self._idle:
+            self._idle.pop()[1].abort()
+
     @staticmethod
     async def _opened(exchange: Exchange) -> None:
         try:
@@ -98,7 +103,9 @@ class Pool:
             ) from None
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
-            raise UpstreamFailed(f"No connection to {self.authority}: {reason}.") from None
+            failure = UpstreamFailed(f"No connection to {self.authority}: {reason}.")
+            failure.refused = isinstance(error, ConnectionRefusedError)
+            raise failure from None
         self._all.add(connection)
         return connection
 

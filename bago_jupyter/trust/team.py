@@ -90,6 +90,10 @@ class TeamKey:
     def __reduce__(self) -> str:
         raise TypeError("A team key is not pickled.")
 
+    def mark(self, fingerprint: str) -> bytes:
+        """Tells on this node, whose ``fingerprint`` it is, whether the key is the one it was."""
+        return mac(self._stretched, "team, mark", fingerprint.encode())
+
     def exchange(self, initiating: bool, initiator: str, responder: str) -> Exchange:
         """One side of a run between two fingerprints. About 4 ms of CPU."""
         return Exchange(self._stretched, self._products, initiating, initiator, responder)

@@ -26,7 +26,7 @@ def quick(one: Node, two: Node) -> dict[str, float]:
         mark = two.mark
         begun = one.advertise(models=round, engines=["mlx"])
         taken["advertise to seen"].append(two.event("appeared", one, since=mark)["clock"] - begun)
-        time.sleep(1)
+        time.sleep(2)
         begun = one.advertise(models=round + 100, engines=["mlx"])
         seen = two.event("changed", one, since=mark, models=round + 100)
         taken["change to seen"].append(seen["clock"] - begun)

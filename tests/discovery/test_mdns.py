@@ -101,6 +101,22 @@ def test_a_change_is_announced_at_once(start) -> None:
     assert two.event("gone", one)["clock"] - begun < 1
 
 
+def test_what_was_replaced_does_not_come_back(start) -> None:
+    """zeroconf keeps replaced records for up to ten seconds."""
+    one, two = start(1), start(2)
+    one.advertise(engines=["mlx"], models=1)
+    two.event("appeared", one)
+    time.sleep(1.6)  # only what is older than a second is replaced, and not merely joined
+    one.advertise(engines=["mlx"], models=2)
+    assert two.event("changed", one)["models"] == 2
+    time.sleep(1.6)
+    one.advertise(engines=["mlx"], models=1)
+    two.event("changed", one, models=1)
+    time.sleep(3)
+    assert two.events() == ["appeared", "changed", "changed"]
+    assert two.nodes()[0]["models"] == 1
+
+
 def test_a_node_never_lists_itself(start) -> None:
     one, two = start(1), start(2)
     one.advertise()

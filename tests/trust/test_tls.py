@@ -110,7 +110,7 @@ def test_the_pin_holds_on_blocking_sockets_too(party):
             with plain, mallory.tls.server().wrap_socket(plain, server_side=True):
                 pass
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     with socket.create_connection(listener.getsockname()) as plain, pytest.raises(WrongPeer):
         client_context(None, b.fingerprint).wrap_socket(plain)

@@ -1,0 +1,127 @@
+"""How a peer answers a relayed request: at once, alive, and with its true status.
+
+The outer answer is ``200`` as soon as the request was admitted. Its body is any number of line feeds, one
+every :data:`HEARTBEAT` seconds while the model loads or thinks, then one line of JSON, the
+:class:`Head` of the real answer, then that answer's body, byte for byte. So "no header by the deadline"
+and "no heartbeat for a while" mean a frozen machine, not a slow one, whether the answer is a stream or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from ..errors import UpstreamFailed, UpstreamTimeout
+from ..relay import Exchange
+
+HEARTBEAT = 1.0
+SILENCE = 4.0
+"""Seconds without a heartbeat after which the peer counts as frozen."""
+MAX_HEAD = 64 * 1024
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Status and headers of the real answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+
+
+class FramedExchange:
+    """An :class:`~bago_jupyter.relay.Exchange` whose head comes in its body. Belongs to one loop."""
+
+    def __init__(self, outer: Exchange):
+        self.status = outer.status
+        self.headers: list[tuple[bytes, bytes]] = outer.headers
+        self._outer = outer
+        self._rest = b""
+
+    @property
+    def complete(self) -> bool:
+        return self._outer.complete and not self._rest
+
+    def header(self, name: bytes) -> bytes | None:
+        return next((value for key, value in self.headers if key == name), None)
+
+    async def opened(self) -> FramedExchange:
+        """Wait for the real head. Raises :class:`UpstreamFailed`, :class:`UpstreamTimeout` when frozen."""
+        if self.status != 200:
+            return self  # refused: the outer answer is the real one
+        data = b""
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE):
+                    chunk = await self._outer.read()
+            except TimeoutError:
+                self.close()
+                raise UpstreamTimeout(f"The node gave no sign of life for {SILENCE:g} s.") from None
+            if not chunk:
+                raise UpstreamFailed("The node closed the connection before it answered.")
+            data = (data + chunk).lstrip(b"\n")
+            line, end, rest = data.partition(b"\n")
+            if end:
+                self._take(line, rest)
+                return self
+            if len(data) > MAX_HEAD:
+                self.close()
+                raise UpstreamFailed("The node's answer has no head.")
+
+    async def read(self) -> bytes:
+        if self._rest:
+            chunk, self._rest = self._rest, b""
+            return chunk
+        return await self._outer.read()
+
+    def close(self) -> None:
+        self._outer.close()
+
+    def _take(self, line: bytes, rest: bytes) -> None:
+        try:
+            head = msgspec.json.decode(line, type=Head)
+        except msgspec.DecodeError:
+            self.close()
+            raise UpstreamFailed("The node's answer cannot be read.") from None
+        self.status = head.status
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.headers
+        ]
+        self._rest = rest
+
+
+class FramingSend:
+    """Wraps an ASGI ``send`` so that what is answered through it is framed for a peer."""
+
+    def __init__(self, send: Any):
+        self._send = send
+        self._pulse: asyncio.Task[None] | None = None
+
+    async def admit(self) -> None:
+        """Answer the outer ``200`` and begin to beat."""
+        headers = [(b"content-type", b"application/x-bago-relay")]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._beat_once()
+        self._pulse = asyncio.create_task(self._beat())
+
+    async def __call__(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.stop()
+            pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
+            line = msgspec.json.encode(Head(message["status"], pairs)) + b"\n"
+            message = {"type": "http.response.body", "body": line, "more_body": True}
+        await self._send(message)
+
+    def stop(self) -> None:
+        """End the heartbeat."""
+        if self._pulse is not None:
+            self._pulse.cancel()
+            self._pulse = None
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            await self._beat_once()
+
+    async def _beat_once(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"\n", "more_body": True})

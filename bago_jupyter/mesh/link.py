@@ -1,0 +1,245 @@
+"""Following one paired node: whether it is there, where, and what it shares."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import cast
+
+import msgspec
+
+from ..backends.peer import PeerBackend
+from ..discovery.presence import PROBE_TIMEOUT, Presence, Transition
+from ..errors import BagoError, UpstreamFailed
+from ..relay import Exchange, Pool
+from ..router import Offer
+from ..router.shape import Task
+from ..trust import address
+from ..trust.peers import Peer
+from ..trust.tls import Tls
+from .wire import Entry, Hello, News
+
+log = logging.getLogger("bago.mesh")
+
+SILENCE = 4.0
+"""Seconds without a heartbeat after which the stream of news is opened anew."""
+STAGGER = 0.1
+MAX_NEWS = 4 * 1024 * 1024
+
+
+class Link:
+    """One peer as seen from here. Belongs to the node's loop.
+
+    ``discovered`` gives the addresses at which it announces itself; ``changed`` is called after every
+    change of presence or catalogue, ``told`` with what the peer says about itself.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        tls: Tls,
+        *,
+        discovered: Callable[[], Iterable[str]],
+        changed: Callable[[Link, Transition | None], None],
+        told: Callable[[Link, Hello, str], None],
+    ):
+        self.peer = peer
+        self.presence = Presence()
+        self.backend = PeerBackend(peer.fingerprint, peer.name, peer.token)
+        self.version: str | None = None
+        self._tls = tls
+        self._discovered = discovered
+        self._changed = changed
+        self._told = told
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.update(peer)
+
+    def start(self) -> None:
+        """Begin to probe and to listen."""
+        self._tasks = [asyncio.create_task(self._probe_on()), asyncio.create_task(self._listen_on())]
+
+    async def stop(self) -> None:
+        """End it, and cut what runs there."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.backend.cut()
+
+    def update(self, peer: Peer) -> None:
+        """Take over what changed in the store."""
+        self.peer = peer
+        backend = self.backend
+        backend.node, backend.token = peer.name, peer.token
+        backend.in_routing, backend.priority, backend.weight = peer.in_routing, peer.priority, peer.weight
+
+    def look_now(self) -> None:
+        """Probe at once: something says that its state changed."""
+        self._wake.set()
+
+    def left(self, reason: str) -> None:
+        """It said that it leaves."""
+        self._turned(self.presence.left(time.monotonic(), reason))
+        self.backend.entries = ()
+        self._changed(self, None)
+
+    async def probe(self) -> float:
+        """Ask once, now; the round trip in seconds. Raises :class:`UpstreamFailed`."""
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT * 2):
+                hello = await self._hello()
+        except (UpstreamFailed, TimeoutError, OSError) as error:
+            hard = isinstance(error, UpstreamFailed) and (error.refused or "closed" in error.message)
+            reason = "refused the connection" if hard else "does not answer"
+            self._turned(self.presence.failed(time.monotonic(), reason, hard=hard))
+            raise UpstreamFailed(f"{self.peer.name} {reason}.") from None
+        latency = time.monotonic() - start
+        self._turned(self.presence.ok(time.monotonic(), latency, hello.boot))
+        return latency
+
+    async def _probe_on(self) -> None:
+        while True:
+            self._wake.clear()
+            with contextlib.suppress(BagoError):
+                await self.probe()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self.presence.interval)
+
+    async def _hello(self) -> Hello:
+        """From the address in use, or else from the first of all known ones that answers."""
+        pool = self.backend.pool
+        if pool is not None:
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT):
+                    return await self._ask(pool)
+            except (BagoError, TimeoutError):
+                if self.presence.state == "online" and not self.presence.suspect:
+                    raise
+        return await self._find()
+
+    async def _find(self) -> Hello:
+        tasks: dict[asyncio.Task[Hello], Pool] = {}
+        failures: list[BaseException] = []
+        try:
+            for host, port in self._candidates():
+                pool = Pool(host, port, tls=self._tls.client(self.peer), connect_timeout=PROBE_TIMEOUT)
+                tasks[asyncio.create_task(self._ask(pool))] = pool
+                hello = await self._first(tasks, failures, STAGGER)
+                if hello is not None:
+                    return hello
+            while tasks:
+                hello = await self._first(tasks, failures, None)
+                if hello is not None:
+                    return hello
+        finally:
+            for task, pool in tasks.items():
+                task.cancel()
+                pool.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        hard = [error for error in failures if isinstance(error, UpstreamFailed) and error.refused]
+        raise (hard or [UpstreamFailed("No known address answers.")])[0]
+
+    async def _first(
+        self, tasks: dict[asyncio.Task[Hello], Pool], failures: list[BaseException], wait: float | None
+    ) -> Hello | None:
+        done, _ = await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            pool = tasks.pop(task)
+            error = task.exception()
+            if error is None:
+                self.backend.reach(pool)
+                self._told(self, task.result(), pool.authority)
+                return task.result()
+            failures.append(error)
+            pool.close()
+        return None
+
+    def _candidates(self) -> list[tuple[str, int]]:
+        texts = [*self.peer.seen_at[:2], *self._discovered(), *self.peer.seen_at[2:], *self.peer.addresses]
+        return [address.split(text) for text in address.only_good(texts)]
+
+    async def _ask(self, pool: Pool) -> Hello:
+        head = self.backend.head(b"GET", b"/mesh/v1/hello") + b"\r\n"
+        exchange = await pool.send(head, b"", PROBE_TIMEOUT)
+        body = await exchange.read_all(64 * 1024)
+        exchange.close()
+        if exchange.status != 200:
+            raise UpstreamFailed(f"{self.peer.name} answered {exchange.status}.")
+        try:
+            hello = msgspec.json.decode(body, type=Hello)
+        except msgspec.DecodeError:
+            raise UpstreamFailed(f"{self.peer.name} says something that cannot be read.") from None
+        self.version = hello.version
+        return hello
+
+    def _turned(self, transition: Transition | None) -> None:
+        backend, presence = self.backend, self.presence
+        if presence.state == "online":
+            backend.health, backend.reason = "healthy", None
+        elif presence.state == "offline":
+            backend.health, backend.reason = "unhealthy", presence.reason
+        if transition is not None:
+            log.info(
+                "%s (%s) is %s: %s", self.peer.name, self.peer.short, transition.state, transition.reason
+            )
+            if transition.state == "offline":
+                backend.cut()
+            self._changed(self, transition)
+
+    # -- news
+
+    async def _listen_on(self) -> None:
+        while True:
+            pool = self.backend.pool
+            if pool is not None and self.presence.state == "online":
+                try:
+                    await self._listen(pool)
+                except (BagoError, TimeoutError, msgspec.DecodeError) as error:
+                    log.debug("news of %s ended: %s", self.peer.name, error)
+                self.look_now()
+            await asyncio.sleep(0.1)
+
+    async def _listen(self, pool: Pool) -> None:
+        head = self.backend.head(b"GET", b"/mesh/v1/events") + b"\r\n"
+        exchange: Exchange = await pool.send(head, b"", PROBE_TIMEOUT * 3)
+        if exchange.status != 200:
+            exchange.close()
+            raise UpstreamFailed(f"{self.peer.name} answered {exchange.status}.")
+        data = b""
+        try:
+            while True:
+                async with asyncio.timeout(SILENCE):
+                    chunk = await exchange.read()
+                if not chunk:
+                    return
+                *lines, data = (data + chunk).split(b"\n")
+                if len(data) > MAX_NEWS:
+                    raise UpstreamFailed("The news are too long.")
+                for line in lines:
+                    if line:
+                        self._take(msgspec.json.decode(line, type=News))
+        finally:
+            exchange.close()
+
+    def _take(self, news: News) -> None:
+        self.backend.entries = tuple(_offer(entry) for entry in news.catalogue)
+        self._changed(self, None)
+
+
+def _offer(entry: Entry) -> Offer:
+    return Offer(
+        backend="",
+        node="",
+        model=entry.model,
+        tasks=cast("frozenset[Task]", frozenset(entry.tasks)),
+        state=entry.state,
+        slots=max(1, entry.slots),
+        context_length=entry.context_length,
+        digest=entry.digest,
+        quantization=entry.quantization,
+        peer=True,
+    )
