@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BAGO_HOME ?= $(CURDIR)/.bago
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := chromium iproute2 iptables avahi-daemon avahi-utils dbus nginx-light wrk
+SYSTEM_PACKAGES := chromium iproute2 nftables avahi-daemon avahi-utils dbus nginx-light wrk
 export BAGO_HOME
 
 .PHONY: demo lab test check bench clean system

@@ -16,18 +16,27 @@ import msgspec
 from . import launch
 from ._version import __version__
 from .errors import BagoError
-from .magics.parse import Given, parse, suggest
+from .magics.parse import Given, first_words, parse, second_words, suggest
 from .magics.quiet import Usage
 from .magics.session import Session
 from .magics.table import VERBS
-from .settings import NAMES, PREFIX, Settings
+from .magics.verbs.models import everywhere
+from .magics.verbs.nodes import history
+from .magics.verbs.pairing import look_around
+from .settings import NAMES, PREFIX, SECRETS, Settings
 from .wire import NodeFile
 
 LISTS: dict[str, Callable[[Given], Any]] = {
     "status": lambda given: launch.node().status(),
-    "models": lambda given: launch.node().models(),
+    "models": lambda given: everywhere(launch.node()),
     "why": lambda given: launch.node().why(given.argument or None),
     "log": lambda given: launch.node().log(given.options.get("lines", 50)),
+    "discover": lambda given: look_around(launch.node()),
+    "keys": lambda given: launch.node().keys(),
+    "requests": lambda given: launch.node().requests(),
+    "nodes": lambda given: _nodes(given),
+    "nodes show": lambda given: launch.node().paired(given.argument),
+    "nodes ping": lambda given: launch.node().ping(given.argument),
 }
 """Verbs that ``--json`` prints as the management API gives them."""
 NOT_HERE = ("up", "reset", "help")
@@ -68,15 +77,22 @@ def _verb(words: list[str]) -> None:
     as_json = "--json" in words
     given = parse(" ".join(_quote(word) for word in words if word != "--json"))
     if as_json:
-        if name not in LISTS:
-            raise Usage(f"{name} has no --json; {', '.join(LISTS)} have.")
-        print(msgspec.json.format(msgspec.json.encode(LISTS[name](given))).decode())
+        if given.verb.name not in LISTS:
+            raise Usage(f"{given.verb.name} has no --json; {', '.join(LISTS)} have.")
+        print(msgspec.json.format(msgspec.json.encode(LISTS[given.verb.name](given))).decode())
     elif name == "down":
         launch.node().shutdown()
     else:
         module, function = given.verb.run.split(":")
         verbs = __import__(f"bago_jupyter.magics.verbs.{module}", fromlist=[function])
         getattr(verbs, function)(Session(None), given)
+
+
+def _nodes(given: Given) -> Any:
+    client = launch.node()
+    if given.options.get("history"):
+        return history(client, given.argument)
+    return client.paired(given.argument) if given.argument else client.nodes()
 
 
 def _serve(words: list[str]) -> None:
@@ -90,8 +106,9 @@ def _serve(words: list[str]) -> None:
             until_eof = True
         elif not word.startswith("--"):
             raise Usage(f"serve does not take {word!r}; it takes --SETTING VALUE.")
-        elif name == "api-key":
-            raise Usage(f"A key does not belong in a command line; set {PREFIX}API_KEY.")
+        elif name.replace("-", "_") in SECRETS:
+            variable = PREFIX + name.replace("-", "_").upper()
+            raise Usage(f"A key does not belong in a command line; set {variable}.")
         else:
             values[name.replace("-", "_")] = value if has_value else next(rest, "")
     try:
@@ -134,7 +151,7 @@ def _quote(word: str) -> str:
 
 
 def _names() -> list[str]:
-    return ["serve", "run", *(name for name in VERBS if name not in NOT_HERE)]
+    return ["serve", "run", *(name for name in first_words() if name not in NOT_HERE)]
 
 
 def _overview() -> str:
@@ -143,7 +160,9 @@ def _overview() -> str:
         "  serve     run a node here until it is interrupted",
         "  run       execute a notebook in a kernel and print what it shows",
     ]
-    lines += [f"  {name:<10}{VERBS[name].help}" for name in _names()[2:]]
+    for name in _names()[2:]:
+        more = ", ".join(second_words(VERBS[name]))
+        lines.append(f"  {name:<10}{VERBS[name].help}{f'; with a word more: {more}' if more else ''}")
     lines += [
         f"--json: {', '.join(LISTS)}. --home DIR: the node of that home.",
         f"serve takes --SETTING VALUE, with: {', '.join(name.replace('_', '-') for name in NAMES)}.",

@@ -44,6 +44,7 @@ OnProgress = Callable[[Progress], None]
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
+ALIVE_TIMEOUT = 2.0
 _STREAM = httpx.Timeout(CONNECT_TIMEOUT, read=None)
 
 
@@ -86,7 +87,7 @@ class _Calls:
 
     @staticmethod
     def why(id: str | None) -> _Call[Decision]:
-        return _Call("GET", f"/api/v1/decisions/{id or 'latest'}", Decision)
+        return _Call("GET", f"/api/v1/decisions/{quote(id or 'latest', safe='')}", Decision)
 
     @staticmethod
     def log(lines: int) -> _Call[list[str]]:
@@ -257,6 +258,14 @@ class NodeClient(_Base):
     def __init__(self, node: NodeFile, *, transport: httpx.BaseTransport | None = None):
         super().__init__(node)
         self._http = httpx.Client(transport=transport, **self._options())
+
+    def alive(self) -> bool:
+        """Whether the node answers, within 2 s."""
+        try:
+            response = self._http.get("/api/v1/status", timeout=ALIVE_TIMEOUT)
+            return _decode(response, Status) is not None
+        except (httpx.HTTPError, errors.BagoError, RuntimeError):
+            return False
 
     def status(self) -> Status:
         """The node's state, for the status card."""
@@ -607,7 +616,10 @@ def _decode(response: httpx.Response, type: type[T]) -> T:
         except (ValueError, KeyError, TypeError):
             failure = {"message": f"The node answered {response.status_code}."}
         raise _error(failure)
-    return msgspec.json.decode(response.content or b"null", type=type)
+    try:
+        return msgspec.json.decode(response.content or b"null", type=type)
+    except msgspec.MsgspecError:
+        raise errors.NodeUnreachable(f"Something else than a node answers at {response.url.host}.") from None
 
 
 _BY_CODE = {

@@ -14,7 +14,7 @@ from typing import Any
 
 import filelock
 
-from . import logs
+from . import logs, sharedhost
 from ._version import __version__
 from .api import App, Context, Server
 from .backends import Backend, Dispatcher, LocalBackend
@@ -23,7 +23,7 @@ from .engines.describe import describe_all
 from .engines.engine import ENGINES, accelerator
 from .engines.library import Library
 from .engines.runners import Runners
-from .errors import BagoError
+from .errors import BagoError, StateError
 from .events import Bus, LibraryChanged, NodeDown, NodeUp, Notice, RunnerChanged
 from .identity import Identity
 from .mesh import Mesh
@@ -48,6 +48,7 @@ class Node:
         *,
         place: Place = "kernel",
         backends: Iterable[Backend] = (),
+        heir_of: NodeFile | None = None,
     ):
         self.settings = settings or Settings.load()
         self.place = place
@@ -59,6 +60,7 @@ class Node:
         """Set when the node has stopped."""
         self.file: NodeFile
         """How to reach it, once it has started."""
+        self._heir_of = heir_of
         self._extra = tuple(backends)
         self._stack = AsyncExitStack()
         self._announcing: asyncio.Task[None] | None = None
@@ -71,9 +73,13 @@ class Node:
 
     async def start(self) -> Node:
         """Come up: lock, identity, library, runners, API. Undone as a whole if a part fails."""
-        async with AsyncExitStack() as stack:
-            await self._start(stack)
-            self._stack = stack.pop_all()
+        try:
+            async with AsyncExitStack() as stack:
+                await self._start(stack)
+                self._stack = stack.pop_all()
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise StateError(f"The home {self.home.root} cannot be used: {where}{error.strerror}.") from None
         self.bus.publish(NodeUp(name=self.name, url=self.status().url))
         log.info("Node %s (%s) is up on port %d", self.name, self.identity.short, self.file.port)
         return self
@@ -115,6 +121,7 @@ class Node:
         stack.callback(lock.release)
         stack.callback(logs.attach(home.log, settings.log_level))
         self.identity = Identity.open(home)
+        settings = self.settings = sharedhost.with_key(settings, home)
         self.library = Library(settings.models_dir, home.root / "library.json", self._library_changed)
         self.runners = Runners(settings, self._runner_changed)
         self.dispatcher = Dispatcher(self.bus, max_queue=settings.max_queue)
@@ -138,14 +145,15 @@ class Node:
         )
         pace = Pace(settings.switch_interval, settings.cell_share)
         stack.callback(pace.close)
-        left = home.read_node()  # by a node that died: its clients go on with this one
-        token = left.admin_token if left is not None else secrets.token_urlsafe(32)
+        token = secrets.token_urlsafe(32)
         self._context = self._make_context(pace, token)
         self._server = Server(App(self._context), self.mesh.tls.server)
         self.mesh.cut_off = self._server.cut
         stack.push_async_callback(self._server.stop)
         self.started_at = time.time()
         port = await self._server.start(settings.port)
+        if self._heir_of is not None and port == self._heir_of.port:
+            token = self._context.admin_token = self._heir_of.admin_token
         if settings.port and port != settings.port:
             self._notice(f"Port {settings.port} is taken; this node uses {port}.")
         self.file = NodeFile(

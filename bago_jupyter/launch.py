@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import filelock
 
 from . import loops
-from .errors import BagoError, NodeUnreachable, SettingsError
+from .errors import BagoError, NodeUnreachable, SettingsError, StateError
 from .settings import PREFIX, Settings
 from .state import Home
 from .wire import NodeFile
@@ -64,20 +64,15 @@ def up(where: Where = "thread", **settings: Any) -> NodeClient:
     cell) or ``process`` (a child). Raises :class:`BagoError` with what to do.
     """
     if where not in ("thread", "kernel", "process"):
-        raise SettingsError(
-            f"A node runs in 'thread', 'kernel' or 'process', not in {where!r}.", param="where"
-        )
+        raise SettingsError(f"A node runs in thread, kernel or process, not in {where!r}.", param="where")
     wanted = Settings.load(settings)
     with _lock:
-        if _running.client is not None and _running.settings is not None:
-            if _alive(_running.client):
-                return _running.client
-            _forget()
-        _running.settings = wanted
-        _running.leave = threading.Event()
-        home = Home(wanted.home)
-        client = _attach(home) or _start(where, wanted, settings)
-        _running.client = client
+        client = _known(wanted)
+        if client is None:
+            _running.settings = wanted
+            client = _running.client = _attach(Home(wanted.home)) or _start(where, wanted, settings)
+        if _running.where is None:
+            _stand_by(wanted)
         return client
 
 
@@ -88,17 +83,7 @@ def down() -> bool:
     """
     with _lock:
         ours = _running.where is not None
-        _running.leave.set()
-        from . import nested
-
-        node, thread, child = _running.node, _running.thread, _running.child
-        if thread is not None and node is not None:
-            _quietly(lambda: thread.run(node.stop(), STOP_TIMEOUT))
-            thread.stop()
-        elif node is not None:
-            _quietly(lambda: nested.run(node.stop()))
-        elif child is not None:
-            _end(child)
+        _end_ours()
         _forget()
         return ours
 
@@ -109,6 +94,9 @@ def node() -> NodeClient:
         if _running.client is not None and _alive(_running.client):
             return _running.client
         settings = _running.settings or Settings.load()
+        if _running.where is not None:  # ours does not answer any more: another client shut it down
+            _end_ours()
+            _forget()
         client = _attach(Home(settings.home))
         if client is None:
             raise NodeUnreachable("No node runs here; start it with %bago up (or bago-jupyter serve).")
@@ -125,8 +113,6 @@ def serve(settings: Settings, *, until_eof: bool = False, ready: Any = None) -> 
         import signal
 
         node = Node(settings, place="process" if until_eof else "headless")
-        await node.start()
-        settle_memory()
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -134,15 +120,19 @@ def serve(settings: Settings, *, until_eof: bool = False, ready: Any = None) -> 
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
             else:
                 loop.add_signal_handler(number, stop.set)
-        if until_eof:
-            threading.Thread(target=_wait_for_eof, args=(loop, stop), daemon=True).start()
-        if ready is not None:
-            ready(node.file)
-        ends = [asyncio.ensure_future(event.wait()) for event in (stop, node.stopped)]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-        await node.stop("the process ends")
+        await node.start()
+        try:
+            settle_memory()
+            if until_eof:
+                threading.Thread(target=_wait_for_eof, args=(loop, stop), daemon=True).start()
+            if ready is not None:
+                ready(node.file)
+            ends = [asyncio.ensure_future(event.wait()) for event in (stop, node.stopped)]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                end.cancel()
+        finally:
+            await node.stop("the process ends")
 
     with asyncio.Runner(loop_factory=loops.loop_factory(settings.loop)) as runner:
         runner.run(main())
@@ -159,7 +149,9 @@ def settle_memory() -> None:
 # -- starting
 
 
-def _start(where: Where, wanted: Settings, arguments: dict[str, Any]) -> NodeClient:
+def _start(
+    where: Where, wanted: Settings, arguments: dict[str, Any], heir_of: NodeFile | None = None
+) -> NodeClient:
     from . import nested
     from .core import Node, NodeRunsAlready
 
@@ -167,11 +159,14 @@ def _start(where: Where, wanted: Settings, arguments: dict[str, Any]) -> NodeCli
         if where == "process":
             file = _start_child(wanted, arguments)
         else:
-            node = Node(wanted, place=where)
+            node = Node(wanted, place=where, heir_of=heir_of)
             if where == "thread":
                 thread = loops.LoopThread(wanted.loop)
                 try:
                     thread.run(node.start(), START_TIMEOUT)
+                except TimeoutError:
+                    thread.stop()
+                    raise BagoError(f"The node was not up within {START_TIMEOUT:g} s.") from None
                 except BaseException:
                     thread.stop()
                     raise
@@ -224,53 +219,109 @@ def _await_other(home: Home) -> NodeClient:
         if client is not None:
             return client
         time.sleep(0.05)
-    raise NodeUnreachable(f"Another process holds {home.root / 'node.lock'} but its node does not answer.")
+    file = home.read_node()
+    who = f"Process {file.pid}" if file is not None else "Another process"
+    raise NodeUnreachable(f"{who} runs the node of {home.root}, but it does not answer; end it to go on.")
 
 
 def _attach(home: Home) -> NodeClient | None:
     """A client of a node of this home that another process runs, or ``None``."""
     file = home.read_node()
-    if file is None:
+    if file is None or _is_free(home):  # nobody runs it: whoever listens at its address gets no token
         return None
     client = _client(file)
     if not _alive(client):
         client.close()
         return None
-    settings = _running.settings
-    if settings is not None and settings.takeover and _running.watcher is None and file.pid != os.getpid():
+    return client
+
+
+def _is_free(home: Home) -> bool:
+    """Whether no process holds the lock of ``home``."""
+    lock = home.lock()
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    except OSError as error:
+        raise StateError(f"Cannot use {home.root / 'node.lock'}: {error.strerror}.") from None
+    lock.release()
+    return True
+
+
+def _stand_by(settings: Settings) -> None:
+    """Be ready to take the place of the node that another process runs."""
+    if settings.takeover and _running.watcher is None:
+        _running.leave = threading.Event()
         _running.watcher = threading.Thread(target=_watch, args=(settings, _running.leave), daemon=True)
         _running.watcher.start()
-    return client
 
 
 def _watch(settings: Settings, leave: threading.Event) -> None:
     """Take the node's place within 2 s of its process's death: same identity, name, port and models."""
     home = Home(settings.home)
-    lock = home.lock()
     while not leave.wait(TAKEOVER_POLL):
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
+        if not _is_free(home):
             continue
-        lock.release()
-        if home.read_node() is None:
+        file = home.read_node()
+        if file is None:
             break  # it stopped in good order: nobody died
         with _lock:
             if leave.is_set():
                 return
-            _running.watcher = None
-            file = home.read_node()
-            port = file.port if file is not None else settings.port
             try:
-                _running.client = _start("thread", settings.replace(port=port), {})
-                log.warning("The process that ran this node died; this one has taken its place")
+                _running.client = _start("thread", settings.replace(port=file.port), {}, heir_of=file)
             except BagoError as error:
                 log.warning("Could not take over the node: %s", error)
-        return
-    _running.watcher = None
+                continue
+            if _running.where is None:
+                continue  # another process was faster: stand by for that one
+            log.warning("The process that ran this node died; this one has taken its place")
+            break
+    if _running.leave is leave:
+        _running.watcher = None
 
 
 # -- ending
+
+
+def _known(wanted: Settings) -> NodeClient | None:
+    """The client that is there already, if it is of this home and its node answers."""
+    client, settings = _running.client, _running.settings
+    if client is None or settings is None:
+        return None
+    if settings.home != wanted.home:
+        if _running.where is not None:
+            raise BagoError(f"This process runs the node of {settings.home} already; %bago down first.")
+    elif _alive(client):
+        return client
+    _end_ours()
+    _forget()
+    return None
+
+
+def _end_ours() -> None:
+    """End what this process started, also where its node has stopped by itself."""
+    _running.leave.set()
+    node, thread, child = _running.node, _running.thread, _running.child
+    if thread is not None and node is not None:
+        _quietly(lambda: thread.run(node.stop(), STOP_TIMEOUT))
+        thread.stop()
+    elif node is not None:
+        _end_in_kernel(node)
+    elif child is not None:
+        _end(child)
+
+
+def _end_in_kernel(node: Node) -> None:
+    from . import nested
+
+    try:
+        nested.run(node.stop())
+    except BagoError:  # no loop runs any more: the process ends, and its runners with it
+        node.home.forget_node(os.getpid())
+    except Exception:
+        log.debug("while stopping", exc_info=True)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -285,15 +336,17 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _forget() -> None:
-    if _running.client is not None:
-        _running.client.close()
+    client = _running.client
+    _running.leave.set()
     _running.client = _running.node = _running.where = _running.thread = None
     _running.child = _running.settings = _running.watcher = None
     atexit.unregister(down)
+    if client is not None:
+        _quietly(client.close)
 
 
 def _wait_for_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(0, 4096):  # not sys.stdin: a thread in it would abort the interpreter's end
         pass
     loop.call_soon_threadsafe(stop.set)
 
@@ -309,11 +362,9 @@ def _client(file: NodeFile) -> NodeClient:
 
 
 def _alive(client: NodeClient) -> bool:
-    try:
-        client.status()
-    except BagoError:
-        return False
-    return True
+    if client is _running.client and _running.node is not None:
+        return not _running.node.stopped.is_set()
+    return client.alive()
 
 
 def _quietly(action: Any) -> None:

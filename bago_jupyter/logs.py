@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 SIZE = 2 * 1024 * 1024
 OLD_FILES = 2
 _ROOT = logging.getLogger("bago")
+_SERVER = logging.getLogger("uvicorn.error")
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """Makes its files for their owner alone, rotated ones too."""
+
+    def _open(self) -> Any:
+        def private(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=private)
 
 
 def attach(path: Path, level: str) -> Callable[[], None]:
@@ -17,18 +30,18 @@ def attach(path: Path, level: str) -> Callable[[], None]:
 
     Nothing reaches the notebook's output: a thread's print would land in whichever cell runs.
     """
-    path.touch(0o600)
-    handler = logging.handlers.RotatingFileHandler(
-        path, maxBytes=SIZE, backupCount=OLD_FILES, encoding="utf-8"
-    )
+    handler = _PrivateFile(path, "a", SIZE, OLD_FILES, "utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    _ROOT.addHandler(handler)
     _ROOT.setLevel(level.upper())
-    propagated, _ROOT.propagate = _ROOT.propagate, False
+    before = [(logger, logger.propagate) for logger in (_ROOT, _SERVER)]
+    for logger, _ in before:
+        logger.addHandler(handler)
+        logger.propagate = False
 
     def detach() -> None:
-        _ROOT.removeHandler(handler)
-        _ROOT.propagate = propagated
+        for logger, propagated in before:
+            logger.removeHandler(handler)
+            logger.propagate = propagated
         handler.close()
 
     return detach

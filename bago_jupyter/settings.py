@@ -132,6 +132,7 @@ def default_home() -> Path:
 
 def _convert(values: dict[str, Any]) -> Settings:
     values = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    values = {k: v for k, v in values.items() if v != "" or k not in (*SECRETS, "name")}
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
@@ -144,8 +145,9 @@ def _convert(values: dict[str, Any]) -> Settings:
         raise SettingsError("A node needs a name before it can advertise itself: set name.", param="name")
     if settings.external and not settings.api_key:
         raise SettingsError("External access needs an API key: set BAGO_API_KEY.", param="external")
-    if settings.name is not None and (not settings.name.strip() or len(settings.name) > 63):
-        raise SettingsError("Setting name must have 1 to 63 characters.", param="name")
+    shown = settings.name
+    if shown is not None and (not shown.strip() or len(shown) > 63 or not shown.isprintable()):
+        raise SettingsError("Setting name must have 1 to 63 printable characters.", param="name")
     return settings
 
 
@@ -176,6 +178,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise SettingsError(f"Cannot read {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.") from None
     _check_names(values, f"setting in {path}:")

@@ -357,3 +357,6 @@ class NodeFile(Message):
     fingerprint: str
     admin_token: str
     api_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"NodeFile(pid={self.pid}, {self.host}:{self.port}, {self.place})"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ..errors import BagoError
+from starlette.exceptions import HTTPException
+
+from ..errors import BagoError, MethodNotAllowed
 from .context import Context
 from .dialects import ENDPOINTS
 from .guard import check_external, check_host, is_local
 from .inference import Inference
 from .mesh import MeshApp
-from .respond import send_error
+from .respond import send_error, started
 from .routes import routes
 
 log = logging.getLogger("bago.api")
@@ -43,13 +45,19 @@ class App:
             if endpoint is not None:
                 await self._inference(endpoint, scope, receive, send, headers)
             else:
+                scope["app"] = self  # has Starlette raise its 405 instead of answering it
                 await self._rest(scope, receive, send)
         except BagoError as error:
-            await send_error(send, error, endpoint.dialect if endpoint else "chat")
+            await self._fail(error, scope, send)
+        except HTTPException:
+            await self._fail(MethodNotAllowed(f"{scope['path']} is not for {scope['method']}."), scope, send)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            await send_error(
-                send,
-                BagoError("The node made a mistake; see %bago log."),
-                endpoint.dialect if endpoint else "chat",
-            )
+            await self._fail(BagoError("The node made a mistake; see %bago log."), scope, send)
+
+    @staticmethod
+    async def _fail(error: BagoError, scope: Any, send: Any) -> None:
+        if started(send):
+            return  # too late for an answer: the server closes the connection
+        endpoint = ENDPOINTS.get(scope["path"])
+        await send_error(send, error, endpoint.dialect if endpoint else "chat")

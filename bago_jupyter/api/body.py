@@ -9,6 +9,7 @@ from ..router import Shape
 from .dialects import Endpoint
 
 BYTES_PER_TOKEN = 4
+MAX_NAME = 512
 MOST_BYTES_PER_TOKEN = 16
 """No tokenizer of note packs running text tighter than this."""
 
@@ -17,6 +18,9 @@ class _Envelope(msgspec.Struct, gc=False):
     """The fields that routing needs; all else is skipped, not parsed."""
 
     model: str | None = None
+    messages: msgspec.Raw = msgspec.Raw()
+    prompt: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
     stream: bool | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -38,20 +42,32 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         raise InvalidRequest(f"The request body {what}; send a JSON object.") from None
     if not envelope.model:
         raise InvalidRequest("Say which model: the field 'model' is missing.", param="model")
+    if len(envelope.model) > MAX_NAME:
+        raise InvalidRequest(f"No model has a name of {len(envelope.model)} characters.", param="model")
     bounds = (
         envelope.max_tokens,
         envelope.max_completion_tokens,
         envelope.max_output_tokens,
         envelope.n_predict,
     )
-    size = 0 if b'"data:' in body or b'"image' in body or b'"input_audio' in body else len(body)
     return Shape(
         model=envelope.model,
         task=endpoint.task,
         stream=bool(envelope.stream),
-        prompt_tokens=size // BYTES_PER_TOKEN,
-        least_tokens=size // MOST_BYTES_PER_TOKEN,
+        prompt_tokens=len(body) // BYTES_PER_TOKEN,
+        least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN,
         max_tokens=next((bound for bound in bounds if bound is not None and bound >= 0), None),
         caller=caller,
         relayed=relayed,
     )
+
+
+def _text_bytes(envelope: _Envelope, endpoint: Endpoint) -> int:
+    """Bytes of running text that one slot has to read at once, 0 where that is not certain."""
+    if endpoint.task != "generate":
+        return 0  # inputs of a batch are read one by one
+    prompt = bytes(envelope.prompt)
+    if prompt.startswith(b"["):
+        return 0  # a batch of prompts
+    text = max(bytes(envelope.messages), bytes(envelope.input), prompt, key=len)
+    return 0 if b'"data:' in text or b'"image' in text or b'"input_audio' in text else len(text)

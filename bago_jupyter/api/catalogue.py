@@ -10,7 +10,10 @@ from ..router import Offer, Table
 
 def list_models(table: Table) -> dict[str, Any]:
     """OpenAI's list object."""
-    return {"object": "list", "data": [_entry(id, offers) for id, offers in table.models.items()]}
+    return {
+        "object": "list",
+        "data": [_entry(id, offers) for id, offers in table.models.items() if _usable(offers)],
+    }
 
 
 def show_model(table: Table, id: str) -> dict[str, Any]:
@@ -19,6 +22,10 @@ def show_model(table: Table, id: str) -> dict[str, Any]:
     if not offers:
         raise ModelNotFound(f"No node has a model {id!r}.", param="model")
     return _entry(id, offers)
+
+
+def _usable(offers: tuple[Offer, ...]) -> bool:
+    return any(offer.state != "failed" for offer in offers)
 
 
 def _entry(id: str, offers: tuple[Offer, ...]) -> dict[str, Any]:

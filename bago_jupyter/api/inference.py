@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..backends import Answer, Request
-from ..errors import BagoError, MethodNotAllowed, ModelNotFound
+from ..errors import BagoError, MethodNotAllowed, ModelNotFound, Unavailable
 from ..relay import WholeEvents
 from ..router import Shape
 from ..trust.peers import Peer
@@ -19,7 +19,7 @@ from .body import read_shape
 from .context import Context
 from .dialects import Dialect, Endpoint, error_event, retell
 from .guard import bearer, check_key, is_local
-from .respond import read_body, send_error, send_whole
+from .respond import read_body, send_error, send_whole, started
 
 log = logging.getLogger("bago.api")
 
@@ -48,6 +48,7 @@ DROPPED = frozenset(
 GONE = "bago.gone"
 """Key of the ASGI scope under which the server looks for what to call when the client goes away."""
 
+STOPPING = Unavailable("The node is stopping; ask again in a moment.", retry_after=2.0)
 _ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _prefix = secrets.token_hex(6)
 _count = itertools.count(1)
@@ -85,10 +86,10 @@ class Inference:
             if admit is not None:
                 await admit()
             answer = await self._context.dispatcher.open(request, shape, endpoint.dialect)
-            await _relay(answer, endpoint.dialect, id, send)
+            await _relay(answer, endpoint.dialect, id, scope, send)
         except asyncio.CancelledError:
-            if scope[GONE] is not None:  # the node stops, the client is still there
-                raise
+            if scope[GONE] is not None and not started(send):  # the node stops, the client is still there
+                await send_error(send, STOPPING, endpoint.dialect, id)
         except BagoError as error:
             await send_error(send, error, endpoint.dialect, id)
         finally:
@@ -135,7 +136,7 @@ class Inference:
             check_key(presented, key, self._context.admin_token)
 
 
-async def _relay(answer: Answer, dialect: Dialect, id: str, send: Any) -> None:
+async def _relay(answer: Answer, dialect: Dialect, id: str, scope: Any, send: Any) -> None:
     """Pass the answer on. Returns when the client has it all, or the stream ended with an error event."""
     status = answer.status
     if status >= 400:
@@ -154,12 +155,12 @@ async def _relay(answer: Answer, dialect: Dialect, id: str, send: Any) -> None:
         return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if answer.usage.stream:
-        await _relay_events(answer, dialect, id, send)
+        await _relay_events(answer, dialect, id, scope, send)
     else:
         await _relay_bytes(answer, id, send)
 
 
-async def _relay_events(answer: Answer, dialect: Dialect, id: str, send: Any) -> None:
+async def _relay_events(answer: Answer, dialect: Dialect, id: str, scope: Any, send: Any) -> None:
     events = WholeEvents()
     try:
         while chunk := await answer.read():
@@ -169,6 +170,10 @@ async def _relay_events(answer: Answer, dialect: Dialect, id: str, send: Any) ->
     except BagoError as error:
         log.warning("%s: %s", id, error.message)
         last = error_event(error, dialect)
+    except asyncio.CancelledError:
+        if scope[GONE] is None:  # nobody is there to be told
+            raise
+        last = error_event(STOPPING, dialect)
     await send({"type": "http.response.body", "body": last, "more_body": False})
 
 

@@ -32,6 +32,11 @@ async def read_body(receive: Any, headers: dict[bytes, bytes], limit: int) -> by
     return b"".join(parts)
 
 
+def started(send: Any) -> bool:
+    """Whether the answer has begun, as uvicorn's ``send`` knows."""
+    return bool(getattr(getattr(send, "__self__", None), "response_started", False))
+
+
 async def send_whole(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
     """An answer in one piece."""
     headers.append((b"content-length", b"%d" % len(body)))

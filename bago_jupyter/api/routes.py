@@ -148,8 +148,12 @@ class _Admin:
 
     async def unload(self, request: Request) -> Response:
         wanted = await read(request, UnloadRequest)
-        self._context.library.get(wanted.model)
+        known = self._context.runners.infos(wanted.model)
+        if not known:
+            self._context.library.get(wanted.model)
         await self._context.runners.unload(wanted.model)
+        if known and wanted.model not in self._context.library.models:
+            return answer(ModelInfo(id=wanted.model, state="failed", error="Its file is gone."))
         return answer(self._describe(wanted.model))
 
     async def pull(self, request: Request) -> Response:
@@ -168,7 +172,7 @@ class _Admin:
     async def decisions(self, request: Request) -> Response:
         limit = request.query_params.get("limit", "20")
         newest = list(self._context.dispatcher.decisions.values())[::-1]
-        return answer(newest[: int(limit) if limit.isdecimal() else 20])
+        return answer(newest[: _number(limit, 20)])
 
     async def decision(self, request: Request) -> Response:
         kept = self._context.dispatcher.decisions
@@ -180,8 +184,7 @@ class _Admin:
 
     async def log(self, request: Request) -> Response:
         lines = request.query_params.get("lines", "50")
-        count = int(lines) if lines.isdecimal() else 50
-        return answer(await asyncio.to_thread(_tail, self._context, count))
+        return answer(await asyncio.to_thread(_tail, self._context, _number(lines, 50)))
 
     async def events(self, request: Request) -> Response:
         bus = self._context.bus
@@ -204,6 +207,10 @@ class _Admin:
 
     def _describe(self, id: str) -> ModelInfo:
         return describe(self._context.library, self._context.runners, self._name, id)
+
+
+def _number(text: str, default: int) -> int:
+    return int(text) if text.isdecimal() and len(text) < 10 else default
 
 
 def _tail(context: Context, count: int) -> Iterable[str]:

@@ -53,9 +53,12 @@ class _Protocol(HttpToolsProtocol):
 
     stall: asyncio.TimerHandle | None = None
     peer: str | None = None
+    asked: list[dict[str, Any]]
+    """Scopes of the requests that may be under way: a pipelined one waits behind another."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.asked = []
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
             from ..trust.tls import peer_fingerprint
@@ -69,6 +72,8 @@ class _Protocol(HttpToolsProtocol):
         scope[PEER] = self.peer
 
     def on_headers_complete(self) -> None:
+        self.asked = [scope for scope in self.asked if scope.get(GONE) is not None]
+        self.asked.append(self.scope)  # type: ignore[arg-type]
         super().on_headers_complete()
         self._expect(BODY)
 
@@ -78,10 +83,8 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unexpect()
-        cycle = self.cycle
         super().connection_lost(exc)
-        if cycle is not None and not cycle.response_complete:
-            scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
+        for scope in self.asked:
             gone = scope.get(GONE)
             if gone is not None:
                 scope[GONE] = None
@@ -262,7 +265,7 @@ def bind(port: int) -> list[socket.socket]:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise BagoError(f"Cannot listen on port {candidate}: {error.strerror}.") from None
-    raise BagoError(f"Ports {port} to {port + TRIES - 1} are all taken; set another port.")
+    raise BagoError(f"Ports {port} to {port + TRIES - 1} are taken or not for this user; set another port.")
 
 
 def _bind_both(port: int, ipv4: str, ipv6: str) -> list[socket.socket]:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from ..errors import (
     BagoError,
     ContextTooLong,
+    ModelFileError,
     ModelNotFound,
     Overloaded,
     Unavailable,
@@ -185,6 +186,9 @@ class Dispatcher:
         except asyncio.CancelledError:
             self._decision_over(decision, None, None, "cancelled")
             raise
+        except BaseException as error:
+            self._decision_over(decision, None, 500, f"mistake: {type(error).__name__}")
+            raise
 
     def _plan(self, shape: Shape, decision: Decision) -> Plan:
         self._turn += 1
@@ -244,6 +248,8 @@ class Dispatcher:
             return ModelNotFound(f"No node has a model {shape.model!r}; known: {known}.", param="model")
         reasons = "; ".join(f"{entry.node}: {entry.reason}" for entry in chosen.rejections)
         gates = {entry.gate for entry in chosen.rejections}
+        if gates == {"file"}:
+            return ModelFileError(f"{shape.model} cannot be used ({reasons}).", param="model")
         if gates == {"task"}:
             return Unsupported(f"{shape.model} cannot do this ({reasons}).", param="model")
         if gates == {"context"}:

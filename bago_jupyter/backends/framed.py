@@ -91,21 +91,23 @@ class FramedExchange:
 
 
 class FramingSend:
-    """Wraps an ASGI ``send`` so that what is answered through it is framed for a peer."""
+    """Wraps an ASGI ``send`` so that what is answered through it is framed for a peer, once admitted."""
 
     def __init__(self, send: Any):
         self._send = send
+        self._admitted = False
         self._pulse: asyncio.Task[None] | None = None
 
     async def admit(self) -> None:
         """Answer the outer ``200`` and begin to beat."""
+        self._admitted = True
         headers = [(b"content-type", b"application/x-bago-relay")]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._beat_once()
         self._pulse = asyncio.create_task(self._beat())
 
     async def __call__(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and self._admitted:
             self.stop()
             pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
             line = msgspec.json.encode(Head(message["status"], pairs)) + b"\n"

@@ -20,6 +20,8 @@ from ..wire import SlotInfo
 from .base import Opened, Request
 from .http import Target
 
+HUNG = 2.0
+"""Seconds without an answer to ``/health`` after which a runner counts as hung."""
 DEATH = 0.5
 """Seconds in which a runner that broke a connection is seen to have died, if it did."""
 TASKS: dict[bytes, Task] = {b"/v1/embeddings": "embed", b"/v1/rerank": "rerank"}
@@ -45,9 +47,20 @@ class LocalBackend:
         self._settings = settings
         self._library = library
         self._runners = runners
-        self._targets: dict[str, Target] = {}
+        self._targets: dict[int, Target] = {}
+        """By the runner's process."""
 
     def offers(self) -> Iterable[Offer]:
+        for id, sentence in self._library.broken.items():
+            yield Offer(
+                backend=self.id,
+                node=self.node,
+                model=id,
+                tasks=frozenset({"generate", "embed", "rerank"}),
+                state="failed",
+                reason=sentence,
+                local=True,
+            )
         for model in self._library.models.values():
             states = {info.state: info for info in self._runners.infos(model.id)}
             running = states.get("ready")
@@ -73,6 +86,7 @@ class LocalBackend:
         try:
             return await self._send(request, offer.model, task)
         except UpstreamTimeout:
+            await self._end_if_hung(self._runners.get(offer.model, task))
             raise
         except UpstreamFailed:
             await self._death(self._runners.get(offer.model, task))
@@ -103,6 +117,15 @@ class LocalBackend:
             with suppress(TimeoutError):
                 await asyncio.wait_for(runner.ended.wait(), DEATH)
 
+    async def _end_if_hung(self, runner: Runner | None) -> None:
+        """A runner that does not even say that it is well is ended, so that a new one takes its place."""
+        if runner is None:
+            return
+        try:
+            (await self._target(runner).get("/health", HUNG)).close()
+        except UpstreamFailed:
+            runner.kill()
+
     async def _send(self, request: Request, model_id: str, task: str) -> Opened:
         runner = self._runners.get(model_id, task)
         if runner is None or runner.info.state != "ready":
@@ -115,11 +138,11 @@ class LocalBackend:
             return Opened(exchange, stack.pop_all().close)
 
     def _target(self, runner: Runner) -> Target:
-        url = runner.url
-        target = self._targets.get(url)
+        pid = runner.info.pid or 0
+        target = self._targets.get(pid)
         if target is None:
-            live = {info.url for info in self._runners.infos()}
-            for old in self._targets.keys() - live:
+            live = {info.pid for info in self._runners.infos()}
+            for old in [known for known in self._targets if known not in live]:
                 self._targets.pop(old).pool.close()
-            target = self._targets[url] = Target(url, runner.headers)
+            target = self._targets[pid] = Target(runner.url, runner.headers)
         return target

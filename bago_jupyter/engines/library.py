@@ -126,6 +126,8 @@ class Library:
         """Delete the files of model ``id`` (a link: the link). Raises :class:`ModelNotFound`."""
         model = self.models.get(id)
         path = model.path if model else self._found[id].path if id in self.broken else self.get(id).path
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise ModelFileError(f"{id} lies outside the library, behind a link; delete it there.")
         await self._reader.call(_delete, path)
         await self.rescan()
 

@@ -120,6 +120,10 @@ class Runner:
             await self.stop()
             raise
 
+    def kill(self) -> None:
+        """End the child at once, as a crash would; whoever supervises it starts another."""
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
     async def stop(self) -> None:
         """End the child: its stdin is closed, then SIGTERM, then SIGKILL. Takes at most 1 s."""
         process = self._process

@@ -216,11 +216,14 @@ class Runners:
             limit = self._settings.idle_unload
             if not limit:
                 continue
-            async with self._change:
-                before = time.monotonic() - limit
-                await self._drop(
-                    [key for key, s in self._supervisors.items() if s.idle and s.last_used < before]
-                )
+            before = time.monotonic() - limit
+            try:
+                async with self._change:
+                    await self._drop(
+                        [key for key, s in self._supervisors.items() if s.idle and s.last_used < before]
+                    )
+            except Exception:
+                log.exception("Could not unload what is idle")
 
     async def _drop(self, keys: list[Key]) -> None:
         tasks = [

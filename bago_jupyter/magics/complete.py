@@ -9,9 +9,10 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from .known import STALE, STARTERS
-from .parse import find_option, option_names
+from .parse import find_option, first_words, option_names, second_words
 from .session import Session
 from .table import VERBS, Source, Verb
+from .verb import SWITCH
 
 _LINE = re.compile(r"\s*(?:[\w, ]+=\s*)?%?%bago(?:\s+(.*))?$", re.DOTALL)
 
@@ -27,11 +28,13 @@ def candidates(text: str, session: Session) -> tuple[str, list[str]] | None:
     words = match[1].split()
     fragment = words.pop() if words and not match[1][-1:].isspace() else ""
     if not words and not fragment.startswith("-"):
-        return fragment, [name for name in VERBS if name.startswith(fragment)]
+        return fragment, [name for name in first_words() if name.startswith(fragment)]
     cell = text.lstrip().startswith("%%")
     verb = VERBS.get(words[0] if words else "", VERBS["chat"] if cell else None)
     if verb is None:
         return fragment, []
+    if two := VERBS.get(" ".join(words[:2])):
+        verb, words = two, words[1:]
     return fragment, [name for name in _values(verb, words, fragment, session) if name.startswith(fragment)]
 
 
@@ -43,7 +46,20 @@ def _values(verb: Verb, words: list[str], fragment: str, session: Session) -> It
         return ()
     if fragment.startswith("-"):
         return sorted(name for name in option_names(verb) if name.startswith("--") or fragment == "-")
-    return _from(verb.source, session) or sorted(option_names(verb))
+    more = second_words(verb) if len(words) == 1 else []
+    switch = SWITCH if verb.switch and not _expects_argument(verb, words) else ()
+    found = [*more, *switch, *(() if switch else _from(verb.source, session))]
+    return found or sorted(option_names(verb))
+
+
+def _expects_argument(verb: Verb, words: list[str]) -> bool:
+    """Whether the argument is still to come; ``words`` begins with the verb's (last) word."""
+    taken, value = 0, False
+    for word in words[1:]:
+        option = find_option(verb, word.partition("=")[0])
+        taken += option is None and not value
+        value = option is not None and option.kind != "flag" and "=" not in word
+    return taken < bool(verb.argument)
 
 
 def _in_prompt(verb: Verb, words: list[str]) -> bool:
@@ -59,15 +75,15 @@ def _in_prompt(verb: Verb, words: list[str]) -> bool:
 
 def _from(source: Source, session: Session) -> Iterable[str]:
     if source == "verbs":
-        return VERBS
+        return first_words()
     if source == "names":
         return sorted(name for name in session.ip.user_ns if not name.startswith("_"))
     if source == "starters":
         return STARTERS
-    if source == "models":
-        session.known.refresh(older_than=STALE)
-        return session.known.models
-    return ()
+    if not source:
+        return ()
+    session.known.refresh(older_than=STALE)
+    return session.known.of(source)
 
 
 def matcher(session: Session) -> Callable[[CompletionContext], Any]:

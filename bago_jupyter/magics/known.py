@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..client import NodeClient
+    from ..wire import NodeInfo
 
 STARTERS = ("smollm2", "gemma3")
 STALE = 10.0
@@ -11,12 +17,21 @@ STALE = 10.0
 
 
 class Known:
-    """Model ids of the node. Thread-safe: one reference is replaced as a whole."""
+    """What completes the values of verbs. Thread-safe: one reference is replaced as a whole."""
 
     def __init__(self) -> None:
-        self.models: tuple[str, ...] = ()
+        self._values: Mapping[str, tuple[str, ...]] = {}
+        self._discovered: tuple[str, ...] = ()
         self._at = float("-inf")
         self._busy = threading.Lock()
+
+    def of(self, source: str) -> tuple[str, ...]:
+        """The values of one source of the table."""
+        return self._discovered if source == "discovered" else self._values.get(source, ())
+
+    def found(self, nodes: Iterable[NodeInfo]) -> None:
+        """Take what a list of discovered nodes said: asking for it would begin to listen."""
+        self._discovered = tuple(_word(node) for node in nodes)
 
     def refresh(self, older_than: float = 0.0) -> None:
         """Ask the node in a thread of its own, unless one is at it or the answer is fresh enough."""
@@ -31,9 +46,41 @@ class Known:
         try:
             from .. import launch
 
-            self.models = tuple(model.id for model in launch.node().models())
+            self._values = _ask(launch.node())
         except Exception:
-            self.models = ()  # no node, no models: a completion has nobody to tell more
+            self._values = {}  # no node, no models: a completion has nobody to tell more
         finally:
             self._at = time.monotonic()
             self._busy.release()
+
+
+def _ask(client: NodeClient) -> Mapping[str, tuple[str, ...]]:
+    own = tuple(model.id for model in client.models())
+    nodes = client.nodes()
+    requests = client.requests()
+    theirs = [model.id for node in nodes for model in node.models]
+    # A model by its node's name comes after the models, so that it is grouped by node.
+    there = [f"{node.name}/{model.id}" for node in nodes if _plain(node.name) for model in node.models]
+    return {
+        "own": own,
+        "models": tuple(dict.fromkeys([*own, *theirs, *there])),
+        "nodes": tuple(_word(node) for node in nodes),
+        "keys": tuple(key.id for key in client.keys() if key.state == "open"),
+        **{
+            side: tuple(
+                request.name if _plain(request.name) else request.id
+                for request in requests
+                if request.direction == side
+            )
+            for side in ("incoming", "outgoing")
+        },
+    }
+
+
+def _word(node: NodeInfo) -> str:
+    """What names ``node`` in one word: its name, or the first digits of its fingerprint."""
+    return node.name if _plain(node.name) else node.fingerprint.removeprefix("fp_")[:8]
+
+
+def _plain(name: str) -> bool:
+    return not any(char.isspace() or char in "\"'{}" for char in name) and not name.startswith("-")

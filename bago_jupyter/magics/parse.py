@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .quiet import Usage
 from .table import VERBS, Option, Verb
+from .verb import SWITCH
 
 _TOKEN = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[^\s"'])+|["'].*)""", re.DOTALL)
 _QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
@@ -55,6 +56,16 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
 
 
+def first_words() -> list[str]:
+    """The verbs of one word."""
+    return [name for name in VERBS if " " not in name]
+
+
+def second_words(verb: Verb) -> list[str]:
+    """What may follow ``verb`` to make another one."""
+    return [name.partition(" ")[2] for name in VERBS if name.startswith(f"{verb.name} ")]
+
+
 def option_names(verb: Verb) -> list[str]:
     """Every spelling of every option of ``verb``, its settings included."""
     names = [name for option in verb.options for name in option.names]
@@ -74,13 +85,13 @@ def find_option(verb: Verb, name: str) -> Option | None:
 def _settings(verb: Verb) -> list[str]:
     if not verb.settings:
         return []
-    from ..settings import NAMES
+    from ..settings import NAMES, SECRETS
 
-    return [name for name in NAMES if name != "api_key"]
+    return [name for name in NAMES if name not in SECRETS]
 
 
 def _verb(line: str, cell: str | None) -> tuple[Verb, str]:
-    word, _, after = line.strip().partition(" ")
+    word, after = [*line.split(maxsplit=1), "", ""][:2]
     if cell is not None and (not word or word.startswith("-")):
         return VERBS["chat"], line
     if not word:
@@ -89,7 +100,10 @@ def _verb(line: str, cell: str | None) -> tuple[Verb, str]:
         return VERBS["help"], word.rstrip("?")
     verb = VERBS.get(word)
     if verb is None:
-        raise Usage(f"There is no %bago {word}. {suggest(word, VERBS)}")
+        raise Usage(f"There is no %bago {word}. {suggest(word, first_words())}")
+    second, more = [*after.split(maxsplit=1), "", ""][:2]
+    if two := VERBS.get(f"{word} {second}"):
+        verb, after = two, more
     if cell is not None and not verb.cell:
         raise Usage(f"%%bago {verb.name} takes no cell; write %bago {verb.name} on a line.")
     return verb, after
@@ -119,16 +133,22 @@ def _head(verb: Verb, line: str, expand: Expand) -> tuple[dict[str, Any], str]:
 
 
 def _only_argument(verb: Verb, rest: str, options: dict[str, Any], expand: Expand) -> str:
-    match = _TOKEN.match(rest)
-    if match is None:
-        return ""
-    argument = expand(_unquote(match[1]))
-    more, extra = _head(verb, rest[match.end() :], expand)
-    options.update(more)
-    if extra or not verb.argument:
-        stray = extra.split()[0] if extra else match[1]
-        raise Usage(f"%bago {verb.name} does not take {stray!r}: {verb.synopsis}")
-    return argument
+    """Take the argument, the switch and the options among them, and nothing else."""
+    words: list[str] = []
+    most = bool(verb.argument) + verb.switch
+    while match := _TOKEN.match(rest):
+        words.append(expand(_unquote(match[1])))
+        if len(words) > most:
+            hint = suggest(words[0], more) if (more := second_words(verb)) else verb.synopsis
+            raise Usage(f"%bago {verb.name} does not take {match[1]!r}: {hint}")
+        more_options, rest = _head(verb, rest[match.end() :], expand)
+        options.update(more_options)
+    if verb.switch:
+        last = words.pop() if len(words) == most else ""
+        if last not in SWITCH:
+            raise Usage(f"%bago {verb.name} ends with on or off: {verb.synopsis}")
+        options["switch"] = last == "on"
+    return words[0] if words else ""
 
 
 def _option(verb: Verb, name: str) -> Option:
@@ -136,6 +156,11 @@ def _option(verb: Verb, name: str) -> Option:
         raise Usage(
             "A key does not belong in a notebook; put it into an environment variable and name that: "
             "--api-key-env VAR (or set BAGO_API_KEY)."
+        )
+    if name == "--cluster-key":
+        raise Usage(
+            "A team key does not belong in a notebook; put it into an environment variable and name that: "
+            "%bago team --key-env VAR (or set BAGO_CLUSTER_KEY)."
         )
     option = find_option(verb, name)
     if option is None:

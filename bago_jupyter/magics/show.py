@@ -150,3 +150,23 @@ def seconds(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def age(value: float | None) -> str:
+    """A span that went by, in its largest unit."""
+    if value is None:
+        return ""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if value >= unit:
+            return f"{value / unit:.0f} {name}"
+    return f"{value:.0f} s"
+
+
+def left(until: float) -> str:
+    """How long it is to a Unix time."""
+    return age(max(0.0, until - time.time()))
+
+
+def fingerprint(of: Any) -> str:
+    """The first 8 digits of the fingerprint of a node or a request."""
+    return str(of.fingerprint).removeprefix("fp_")[:8]

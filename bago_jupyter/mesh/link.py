@@ -221,11 +221,12 @@ class Link:
                     raise UpstreamFailed("The news are too long.")
                 for line in lines:
                     if line:
-                        self._take(msgspec.json.decode(line, type=News))
+                        self._take(msgspec.json.decode(line, type=News), pool.authority)
         finally:
             exchange.close()
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: News, at: str) -> None:
+        self._told(self, news.hello, at)
         self.backend.entries = tuple(_offer(entry) for entry in news.catalogue)
         self._changed(self, None)
 

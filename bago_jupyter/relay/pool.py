@@ -101,8 +101,8 @@ class Pool:
             raise UpstreamTimeout(
                 f"No connection to {self.authority} within {self._connect_timeout:g} s."
             ) from None
-        except OSError as error:
-            reason = error.strerror or str(error) or type(error).__name__
+        except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             failure = UpstreamFailed(f"No connection to {self.authority}: {reason}.")
             failure.refused = isinstance(error, ConnectionRefusedError)
             raise failure from None

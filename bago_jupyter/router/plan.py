@@ -84,12 +84,12 @@ def _candidate(offer: Offer, load: Load, score: float) -> Candidate:
 
 def _gate(shape: Shape, offer: Offer, breakers: Breakers, now: float) -> tuple[str, str] | None:
     """The first gate that ``offer`` does not pass, with the reason, or ``None``."""
+    if offer.state == "failed":
+        return "file", offer.reason or "it cannot be loaded"
     if shape.task not in offer.tasks:
         return "task", f"{offer.model} cannot {shape.task}"
     if offer.health in ("unhealthy", "disabled"):
         return "health", offer.reason or offer.health
-    if offer.state == "failed":
-        return "health", offer.reason or "it could not be loaded"
     if shape.local_only and not offer.local:
         return "local-only", "the request may not leave this machine"
     if shape.relayed and offer.peer:

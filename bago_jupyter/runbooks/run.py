@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from ..errors import InvalidRequest
+from ..errors import BagoError, InvalidRequest
 
 PROMPT, DIM, END = "\x1b[32m", "\x1b[2m", "\x1b[0m"
 CELL_TIMEOUT = 1800
@@ -36,6 +37,8 @@ def run(path: Path, *, save_to: Path | None = None, out: TextIO | None = None) -
         asyncio.run(client.async_execute())
     except CellExecutionError:
         return 1
+    except (DeadKernelError, NoSuchKernel) as error:
+        raise BagoError(f"The kernel of {path.name} cannot go on: {error}") from None
     finally:
         if save_to is not None:
             nbformat.write(notebook, save_to)  # type: ignore[no-untyped-call]

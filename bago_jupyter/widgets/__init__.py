@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import BagoWidget
+    from .key import KeyCard
     from .status import StatusCard
 
-__all__ = ["BagoWidget", "StatusCard"]
+__all__ = ["BagoWidget", "KeyCard", "StatusCard"]
 
-_HOMES = {"BagoWidget": "base", "StatusCard": "status"}
+_HOMES = {"BagoWidget": "base", "KeyCard": "key", "StatusCard": "status"}
 
 
 def __getattr__(name: str) -> Any:

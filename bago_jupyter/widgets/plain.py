@@ -17,7 +17,7 @@ def plain(status: Status | None, down: str | None = None) -> str:
     ``down`` says why the node cannot be reached; ``status`` is then its last known state.
     """
     if status is None:
-        return _clean(down or "No node.")
+        return clean(down or "No node.")
     head = (
         f"{status.name}  {short(status.fingerprint)}  {'down' if down else 'up ' + duration(status.uptime)}"
     )
@@ -27,7 +27,7 @@ def plain(status: Status | None, down: str | None = None) -> str:
     lines += [f"    {_runner(runner)}" for runner in status.runners]
     lines += [f"  {'requests':<9} {_counts(status.requests)}"]
     lines += _indent(status.notices)
-    return "\n".join(map(_clean, lines))
+    return "\n".join(map(clean, lines))
 
 
 def html(status: Status | None, down: str | None = None) -> str:
@@ -154,9 +154,9 @@ def _indent(notices: list[str]) -> list[str]:
 
 
 def _text(value: str) -> str:
-    return escape(_clean(value))
+    return escape(clean(value))
 
 
-def _clean(value: str) -> str:
+def clean(value: str) -> str:
     """``value`` without characters that move a terminal's cursor or turn the reading direction."""
     return _DANGEROUS.sub("\ufffd", value)

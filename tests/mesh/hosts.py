@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import ssl
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,7 +136,6 @@ class Nodes:
     def __init__(self, lan: Lan):
         self.lan = lan
         self.running: list[Node] = []
-        self._homes = 0
 
     def __call__(
         self,
@@ -152,9 +152,7 @@ class Nodes:
         ``before`` is Python that runs in its process first: to shrink a deadline.
         """
         if home is None:
-            self._homes += 1
-            home = self.lan.folder / f"{name or 'node'}{self._homes}"
-            home.mkdir(mode=0o700)
+            home = Path(tempfile.mkdtemp(prefix=f"{name or 'node'}-", dir=self.lan.folder))
         if model is not None:
             link(home, model)
         settings = {"context_length": 1024, "slots": 2, **settings}

@@ -88,6 +88,8 @@ def test_a_live_node_takes_a_new_name_to_its_peers(strangers: tuple[Node, Node])
     try:
         bob.client.configure(name="robert")
         until(lambda: ada.sees(bob) and ada.sees(bob).name == "robert")
+        until(lambda: ada.paired(bob).name == "robert")
+        until(lambda: ada.models()["smol"] == {"robert"})
     finally:
         bob.client.configure(name="bob")
     until(lambda: ada.sees(bob) and ada.sees(bob).name == "bob")

@@ -33,7 +33,7 @@ SHAPE = Shape(model="m", prompt_tokens=100, least_tokens=25)
         (Shape(model="m", task="embed"), {}, "task"),
         (SHAPE, {"health": "unhealthy", "reason": "no answer for 9 s"}, "health"),
         (SHAPE, {"health": "disabled"}, "health"),
-        (SHAPE, {"state": "failed"}, "health"),
+        (SHAPE, {"state": "failed"}, "file"),
         (Shape(model="m", local_only=True), {"local": False}, "local-only"),
         (Shape(model="m", relayed=True), {"peer": True}, "relayed"),
         (Shape(model="m", least_tokens=11), {"context_length": 10}, "context"),

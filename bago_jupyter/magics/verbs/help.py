@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..parse import Given, option_names, suggest
+from ..parse import Given, first_words, option_names, second_words, suggest
 from ..quiet import Usage
 from ..session import Session
 from ..table import VERBS, Verb
@@ -15,14 +15,17 @@ def help(session: Session, given: Given) -> None:
         return
     verb = VERBS.get(given.argument)
     if verb is None:
-        raise Usage(f"There is no %bago {given.argument}. {suggest(given.argument, VERBS)}")
+        raise Usage(f"There is no %bago {given.argument}. {suggest(given.argument, first_words())}")
     session.screen.line("\n".join(_in_full(verb)))
 
 
 def _overview() -> list[str]:
-    width = max(map(len, VERBS)) + 2
+    verbs = [VERBS[name] for name in first_words()]
+    width = max(len(verb.name) for verb in verbs) + 2
     lines = ["%bago VERB, with:"]
-    lines += [f"  {verb.name:<{width}}{verb.help}" for verb in VERBS.values()]
+    for verb in verbs:
+        more = ", ".join(second_words(verb))
+        lines.append(f"  {verb.name:<{width}}{verb.help}{f'; with a word more: {more}' if more else ''}")
     return [*lines, "%bago alone is the status card; %%bago chat takes a cell; %bago help VERB says more."]
 
 
@@ -35,6 +38,8 @@ def _in_full(verb: Verb) -> list[str]:
         own = {name for option in verb.options for name in option.names}
         names = [name for name in option_names(verb) if name not in own]
         lines.append(f"    settings: {', '.join(names)}")
+    for word in second_words(verb):
+        lines += _in_full(VERBS[f"{verb.name} {word}"])
     if verb.cell:
         lines.append(f"  %%bago {verb.name} takes the prompt from the cell.")
         lines.append("  {name}, {In[n]}, {Out[n]} and {Err[n]} are filled in; {{name}} stays {name}.")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from ... import launch
+from ...client import NodeClient
 from ...wire import ModelInfo
 from ..parse import Given
 from ..progress import progress_bar
@@ -16,8 +17,8 @@ _COLUMNS = ("model", "state", "engine", "quantisation", "parameters", "context",
 
 
 def models(session: Session, given: Given) -> None:
-    """The library as a table."""
-    found = launch.node().models()
+    """The library and what paired nodes share, as a table."""
+    found = everywhere(launch.node())
     if not found:
         session.screen.line("No models yet: %bago pull smollm2 gets a small one.")
         return
@@ -27,20 +28,26 @@ def models(session: Session, given: Given) -> None:
             session.screen.line(f"{model.id}: {model.error}")
 
 
+def everywhere(client: NodeClient) -> list[ModelInfo]:
+    """The models of this node, then those of each paired node."""
+    return client.models() + [model for node in client.nodes() for model in node.models]
+
+
 def pull(session: Session, given: Given) -> None:
     """Bring a model into the library."""
-    started = time.monotonic()
+    started, on = time.monotonic(), given.options.get("on")
     with progress_bar(
         session.screen, "what arrived is kept, and the same %bago pull goes on from there"
     ) as bar:
         model = launch.node().pull(
-            _source(given.argument),
+            given.argument if on else _source(given.argument),
+            on=on,
             name=given.options.get("name"),
             sha256=given.options.get("sha256"),
             on_progress=bar.step,
         )
         facts = [model.quantization, size(model.size), f"in {seconds(time.monotonic() - started)}"]
-        bar.end(f"{model.id} is in the library: {', '.join(fact for fact in facts if fact)}")
+        bar.end(f"{model.id} is in the library{_of(on)}: {', '.join(fact for fact in facts if fact)}")
 
 
 def load(session: Session, given: Given) -> None:
@@ -48,13 +55,14 @@ def load(session: Session, given: Given) -> None:
     started = time.monotonic()
     with progress_bar(session.screen, "the node may still finish the load: see %bago") as bar:
         model = launch.node().load(given.argument, on_progress=bar.step, **given.options)
-        bar.end(_loaded(model, time.monotonic() - started))
+        bar.end(_loaded(model, given.options.get("on"), time.monotonic() - started))
 
 
 def unload(session: Session, given: Given) -> None:
     """Free the memory of a model."""
-    model = launch.node().unload(given.argument)
-    session.screen.line(f"{model.id} is unloaded.")
+    on = given.options.get("on")
+    model = launch.node().unload(given.argument, on=on)
+    session.screen.line(f"{model.id} is unloaded{f' on {on}' if on else ''}.")
 
 
 def _source(text: str) -> str:
@@ -63,8 +71,12 @@ def _source(text: str) -> str:
     return str(path.absolute()) if path.exists() and ("/" in text or path.is_file()) else text
 
 
-def _loaded(model: ModelInfo, elapsed: float) -> str:
-    facts = [f"{model.id} is loaded in {seconds(elapsed)}"]
+def _of(on: str | None) -> str:
+    return f" of {on}" if on else ""
+
+
+def _loaded(model: ModelInfo, on: str | None, elapsed: float) -> str:
+    facts = [f"{model.id} is loaded{f' on {on}' if on else ''} in {seconds(elapsed)}"]
     for runner in model.runners[:1]:
         facts += [f"{runner.context_length} tokens of context", f"{runner.slots} slots"]
     return " · ".join(facts)

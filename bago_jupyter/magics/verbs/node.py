@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from ... import launch
 from ...client import NodeClient
 from ...errors import NodeUnreachable
 from ...settings import Settings
 from ..parse import Given
 from ..quiet import Interrupted, Usage
+from ..secret import from_environ
 from ..session import Session
 
 _PLACES = {
@@ -43,7 +42,7 @@ def up(session: Session, given: Given) -> None:
     options = dict(given.options)
     where = options.pop("in", "thread")
     if variable := options.pop("api_key_env", None):
-        options["api_key"] = _secret(variable)
+        options["api_key"] = from_environ(variable, "--api-key-env")
     try:
         node = launch.up(where, **options)
     except KeyboardInterrupt:
@@ -63,15 +62,6 @@ def log(session: Session, given: Given) -> None:
     if lines < 1:
         raise Usage(f"--lines must be at least 1, not {lines}.")
     session.screen.line("\n".join(line.rstrip("\n") for line in launch.node().log(lines)))
-
-
-def _secret(variable: str) -> str:
-    value = os.environ.get(variable)
-    if not value:
-        raise Usage(
-            f"The environment variable {variable} is not set; --api-key-env names the one with the key."
-        )
-    return value
 
 
 def _introduce(node: NodeClient) -> list[str]:
