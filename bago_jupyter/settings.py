@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     loop: Literal["auto", "uvloop", "asyncio"] = "auto"
     """Event loop of the node's thread; ``auto`` is uvloop where it exists."""
-    switch_interval: float = 0.0005
+    switch_interval: float = 0.0001
     """Interpreter switch interval in seconds while requests are in flight; 0 leaves it alone."""
     cell_share: float = 0.5
     """Share of the time that a busy cell keeps at least, while the relay is under full load."""

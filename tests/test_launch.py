@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -229,3 +231,61 @@ def test_serve_runs_headless_until_it_is_told(home: Path) -> None:
     run = subprocess.run([*command, "models"], env=environ, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (1, "")
     assert "No node runs here" in run.stderr
+
+
+def test_a_kernel_that_only_looked_stands_by_as_well(kernels: Callable[[], Kernel]) -> None:
+    first, second = kernels(), kernels()
+    file = bring_up(first, "thread")
+    second.must("import bago_jupyter as bago; bago.node()")
+    bring_up(second, "thread")
+    os.kill(file.pid, signal.SIGKILL)
+    until(lambda: (now := Home(first.home).read_node()) and now.pid != file.pid, 10)
+
+
+def test_nobody_but_the_holder_of_the_lock_gets_the_token(kernels: Callable[[], Kernel]) -> None:
+    first, second = kernels(), kernels()
+    file = bring_up(first, "thread")
+    os.kill(file.pid, signal.SIGKILL)
+    until(lambda: refused(file.port))
+    heard: list[bytes] = []
+
+    class Foreign(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(bytes(self.headers))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", file.port), Foreign)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        now = bring_up(second, "thread")
+        assert now.port != file.port
+        assert now.admin_token != file.admin_token
+        assert not heard
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_node_that_another_client_stopped_leaves_no_thread(kernels: Callable[[], Kernel]) -> None:
+    kernel = kernels()
+    for _ in range(3):
+        file = bring_up(kernel, "thread")
+        with NodeClient(file) as client:
+            client.shutdown()
+        until(lambda: refused(file.port))  # noqa: B023
+    bring_up(kernel, "thread")
+    names = kernel.value("[thread.name for thread in __import__('threading').enumerate()]")
+    assert names.count("bago") == 1
+
+
+def test_an_unusable_home_is_one_line(kernels: Callable[[], Kernel], home: Path) -> None:
+    (home / "node.log").mkdir()
+    ran = kernels().run("%bago up")
+    assert "cannot be used" in ran.error
+    assert len(ran.error.splitlines()) == 1

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ..backends.framed import HEARTBEAT, FramingSend
-from ..errors import Forbidden, NotFound
+from ..errors import Forbidden, NotFound, Unavailable
 from ..mesh import Mesh
 from ..mesh.wire import PREFIX, Bye
 from ..trust import messages
@@ -90,6 +90,8 @@ class MeshApp:
         peer = self._mesh.peers.verify(scope.get(PEER), token.decode("latin-1") if token else None)
         if peer is None:
             raise Forbidden("These nodes are not paired (any more); pair them by a connection key.")
+        if self._mesh.away_from(peer):
+            raise Unavailable("This node has switched discovery off and left its team until it is on again.")
         return peer
 
     async def _relay(

@@ -30,6 +30,8 @@ KEEP_ALIVE = 75.0
 """Seconds that an idle client connection is kept."""
 GRACE = 0.3
 """Seconds that requests in flight have to end when the server stops."""
+FLUSH, FLUSH_TURNS = 0.1, 5
+"""Seconds in which the last bytes leave, looked at so many times."""
 TRIES = 100
 """Ports after the wanted one that are tried."""
 FIRST_BYTE = 10.0
@@ -170,11 +172,19 @@ class Server:
             connection.shutdown()
         if self._state.tasks:
             await asyncio.wait(list(self._state.tasks), timeout=GRACE)
-        for task in [*self._state.tasks, *self._greeting]:
-            task.cancel()
+        cancelled = [*self._state.tasks, *self._greeting]
+        for task in cancelled:
+            task.cancel()  # each ends its answer with a word that the node stops
+        if cancelled:
+            await asyncio.wait(cancelled, timeout=GRACE)
+        for connection in list(self._state.connections):
+            connection.transport.close()
+        for _ in range(FLUSH_TURNS):
+            if not self._state.connections:
+                return
+            await asyncio.sleep(FLUSH / FLUSH_TURNS)
         for connection in list(self._state.connections):
             connection.transport.abort()
-        await asyncio.sleep(0)
 
     def _listen(self, sockets: list[socket.socket]) -> None:
         self._sockets = sockets

@@ -57,7 +57,7 @@ class Known:
 def _ask(client: NodeClient) -> Mapping[str, tuple[str, ...]]:
     own = tuple(model.id for model in client.models())
     nodes = client.nodes()
-    requests = client.requests()
+    requests, keys = client.requests(), client.keys()
     theirs = [model.id for node in nodes for model in node.models]
     # A model by its node's name comes after the models, so that it is grouped by node.
     there = [f"{node.name}/{model.id}" for node in nodes if _plain(node.name) for model in node.models]
@@ -65,7 +65,7 @@ def _ask(client: NodeClient) -> Mapping[str, tuple[str, ...]]:
         "own": own,
         "models": tuple(dict.fromkeys([*own, *theirs, *there])),
         "nodes": tuple(_word(node) for node in nodes),
-        "keys": tuple(key.id for key in client.keys() if key.state == "open"),
+        "keys": tuple(key.id for key in keys if key.state == "open"),
         **{
             side: tuple(
                 request.name if _plain(request.name) else request.id

@@ -137,8 +137,7 @@ class Mesh:
                 await self._leave_team()
             await self.team.start(settings.cluster_key)
         if before.discovery and not settings.discovery:
-            if self.team.active:
-                await self._tell_all(Bye(kind="leaving", reason="it switched discovery off"))
+            await self._tell_all(Bye(kind="leaving", reason="it switched discovery off"), via="team")
             if self.discovery is not None:
                 await self.discovery.stop()
                 self.discovery = None
@@ -261,6 +260,10 @@ class Mesh:
         if bye.kind == "removed":
             self.peers.remove(peer.fingerprint, bar=False)
 
+    def away_from(self, peer: Peer) -> bool:
+        """Whether this node has left the team that ``peer`` is of, until its discovery is on again."""
+        return peer.via == "team" and not self.settings.discovery
+
     # -- inside
 
     def _follow(self, peer: Peer) -> None:
@@ -331,8 +334,12 @@ class Mesh:
         async with self.news:
             self.news.notify_all()
 
-    async def _tell_all(self, bye: Bye) -> None:
-        links = [link for link in self.links.values() if link.presence.state == "online"]
+    async def _tell_all(self, bye: Bye, via: str | None = None) -> None:
+        links = [
+            link
+            for link in self.links.values()
+            if link.presence.state == "online" and via in (None, link.peer.via)
+        ]
         await asyncio.gather(*(self._tell(link, bye) for link in links))
 
     async def _tell(self, link: Link, bye: Bye) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import psutil
@@ -229,3 +230,69 @@ def _fields(file: NodeFile) -> dict[str, object]:
     import msgspec
 
     return msgspec.structs.asdict(file)
+
+
+def test_a_batch_of_inputs_is_not_one_long_prompt(node: NodeClient) -> None:
+    inputs = ["a sentence of moderate length about nothing in particular " * 5] * 60
+    answer = httpx.post(node.base_url + "/embeddings", json={"model": "smol", "input": inputs}, timeout=120)
+    assert answer.status_code == 200
+    assert len(answer.json()["data"]) == 60
+
+
+def test_an_absurd_model_name_is_refused_briefly(node: NodeClient) -> None:
+    answer = httpx.post(node.url + CHAT, json={"model": "m" * 900_000, "messages": []})
+    assert answer.status_code == 400
+    assert len(answer.content) < 1000
+
+
+def test_a_corrupt_file_is_named_as_such(node: NodeClient) -> None:
+    models = Path(node.status().home) / "models"
+    (models / "bad.gguf").write_bytes(b"GGUF" + b"\xff" * 4000)
+    try:
+        until(lambda: any(model.id == "bad" for model in node.models()))
+        answer = httpx.post(node.url + CHAT, json={"model": "bad", "messages": []})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_model_file")
+        assert "bad" not in [model["id"] for model in httpx.get(node.base_url + "/models").json()["data"]]
+    finally:
+        (models / "bad.gguf").unlink()
+        until(lambda: all(model.id != "bad" for model in node.models()))
+
+
+def test_a_model_whose_file_is_gone_can_be_unloaded(node: NodeClient) -> None:
+    models = Path(node.status().home) / "models"
+    (models / "copy.gguf").symlink_to((models / "smol.gguf").resolve())
+    until(lambda: any(model.id == "copy" for model in node.models()))
+    node.load("copy", context_length=256, slots=1)
+    (models / "copy.gguf").unlink()
+    until(lambda: all(model.id != "copy" for model in node.models()))
+    assert node.unload("copy").error == "Its file is gone."
+    assert all(runner.model != "copy" for runner in node.status().runners)
+
+
+def test_wrong_methods_are_errors_of_the_api(node: NodeClient) -> None:
+    answer = httpx.delete(node.base_url + "/models")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+def test_a_node_that_stops_ends_its_streams_with_an_error_event(tmp_path: Path, starter_gguf: Path) -> None:
+    import bago_jupyter as bago
+    from bago_jupyter.loops import LoopThread
+    from bago_jupyter.settings import Settings
+
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "smol.gguf").symlink_to(starter_gguf)
+    thread = LoopThread()
+    running = bago.Node(Settings.load({"home": tmp_path, "port": 0, "context_length": 512}, {}))
+    thread.run(running.start(), 30)
+    body = {"model": "smol", "messages": [], "max_tokens": 400, "stream": True, "ignore_eos": True}
+    body["messages"] = [{"role": "user", "content": "Count."}]
+    url = f"http://127.0.0.1:{running.file.port}{CHAT}"
+    with httpx.stream("POST", url, json=body, timeout=60) as answer:
+        parts = answer.iter_bytes()
+        got = next(parts)
+        stopping = thread.submit(running.stop())
+        got += b"".join(parts)
+    stopping.result(10)
+    thread.stop()
+    assert b"The node is stopping" in got.rpartition(b"data: ")[2]
+    assert running.dispatcher.counts.in_flight == 0

@@ -161,9 +161,7 @@ def _history(session: Session, client: NodeClient, node: str) -> None:
 def _known_as(client: NodeClient, node: NodeInfo) -> None:
     same = [other for other in client.nodes() if other.name == node.name]
     if len(same) > 1 or client.status().name == node.name:
-        raise Usage(
-            f"Several nodes are called {node.name}, so that no request can name this one; rename one."
-        )
+        raise Usage(f"Several nodes are called {node.name}, so no request can name this one; rename one.")
 
 
 def _row(node: NodeInfo) -> tuple[object, ...]:
