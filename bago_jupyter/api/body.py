@@ -10,6 +10,8 @@ from .dialects import Endpoint
 
 BYTES_PER_TOKEN = 4
 MAX_NAME = 512
+SHORT = 2048
+"""Bytes of a body that fits every context, so that nobody counts."""
 MOST_BYTES_PER_TOKEN = 16
 """No tokenizer of note packs running text tighter than this."""
 
@@ -55,7 +57,7 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         task=endpoint.task,
         stream=bool(envelope.stream),
         prompt_tokens=len(body) // BYTES_PER_TOKEN,
-        least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN,
+        least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN if len(body) > SHORT else 0,
         max_tokens=next((bound for bound in bounds if bound is not None and bound >= 0), None),
         caller=caller,
         relayed=relayed,
