@@ -74,6 +74,9 @@ class MeshApp:
             await self._relay(peer, path.removeprefix(RELAY), scope, receive, send, headers)
         elif path == f"{PREFIX}/hello":
             await _send_json(send, msgspec.json.encode(self._mesh.hello()))
+            port = headers.get(b"x-bago-port", b"")
+            if scope["client"] and port.isdigit() and len(port) <= 5:
+                self._mesh.heard(peer, scope["client"][0], int(port))
         elif path == f"{PREFIX}/events":
             await self._events(scope, send)
         elif path == f"{PREFIX}/bye" and method == "POST":

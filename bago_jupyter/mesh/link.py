@@ -34,7 +34,8 @@ class Link:
     """One peer as seen from here. Belongs to the node's loop.
 
     ``discovered`` gives the addresses at which it announces itself; ``changed`` is called after every
-    change of presence or catalogue, ``told`` with what the peer says about itself.
+    change of presence or catalogue, ``told`` with what the peer says about itself. ``port`` gives this
+    node's own port, which the peer is told, so that each finds the other where it has moved.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Link:
         discovered: Callable[[], Iterable[str]],
         changed: Callable[[Link, Transition | None], None],
         told: Callable[[Link, Hello, str], None],
+        port: Callable[[], int],
     ):
         self.peer = peer
         self.presence = Presence()
@@ -54,6 +56,7 @@ class Link:
         self._discovered = discovered
         self._changed = changed
         self._told = told
+        self._port = port
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.update(peer)
@@ -163,7 +166,7 @@ class Link:
         return [address.split(text) for text in address.only_good(texts)]
 
     async def _ask(self, pool: Pool) -> Hello:
-        head = self.backend.head(b"GET", b"/mesh/v1/hello") + b"\r\n"
+        head = self.backend.head(b"GET", b"/mesh/v1/hello") + b"x-bago-port: %d\r\n\r\n" % self._port()
         exchange = await pool.send(head, b"", PROBE_TIMEOUT)
         body = await exchange.read_all(64 * 1024)
         exchange.close()

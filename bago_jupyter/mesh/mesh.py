@@ -260,6 +260,15 @@ class Mesh:
         if bye.kind == "removed":
             self.peers.remove(peer.fingerprint, bar=False)
 
+    def heard(self, peer: Peer, host: str, port: int) -> None:
+        """A peer that was believed away asks from ``host`` and listens at ``port``: look for it there."""
+        link = self.links.get(peer.fingerprint)
+        if link is None or link.presence.state == "online":
+            return
+        with contextlib.suppress(ValueError):
+            self.peers.tell(peer.fingerprint, addresses=[address.join(host, port), *peer.addresses])
+            link.look_now()
+
     def away_from(self, peer: Peer) -> bool:
         """Whether this node has left the team that ``peer`` is of, until its discovery is on again."""
         return peer.via == "team" and not self.settings.discovery
@@ -273,6 +282,7 @@ class Mesh:
             discovered=lambda: self._addresses_of(peer.fingerprint),
             changed=self._link_changed,
             told=self._told,
+            port=lambda: self._describe().port,
         )
         self.links[peer.fingerprint] = link
         self._dispatcher.add(link.backend)

@@ -1,0 +1,190 @@
+"""The client for ``await``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import msgspec
+
+from .. import errors
+from ..events import AnyEvent
+from ..wire import (
+    Decision,
+    JobEvent,
+    KeyInfo,
+    KeyWanted,
+    LoadRequest,
+    ModelInfo,
+    NodeFile,
+    NodeInfo,
+    NodeSettings,
+    Ping,
+    PullRequest,
+    RequestInfo,
+    SlotInfo,
+    Status,
+)
+from .answers import OnProgress, decode, encode, job_event, pick, reachable
+from .base import STREAM, Base
+from .calls import Call, Calls, T
+from .reply import Reply
+
+
+class AsyncNodeClient(Base):
+    """The same for ``await``. Belongs to the loop that uses it."""
+
+    def __init__(self, node: NodeFile):
+        super().__init__(node)
+        self._http = httpx.AsyncClient(**self._options())
+
+    async def status(self) -> Status:
+        return await self._call(Calls.status())
+
+    async def models(self) -> list[ModelInfo]:
+        return await self._call(Calls.models())
+
+    async def load(
+        self, model: str, *, on: str | None = None, on_progress: OnProgress | None = None, **options: Any
+    ) -> ModelInfo:
+        return await self._job(Calls.load(LoadRequest(model=model, **options), on), on_progress)
+
+    async def slots(self, model: str) -> list[SlotInfo]:
+        return await self._call(Calls.slots(model))
+
+    async def unload(self, model: str, *, on: str | None = None) -> ModelInfo:
+        return await self._call(Calls.unload(model, on))
+
+    async def pull(
+        self,
+        source: str,
+        *,
+        name: str | None = None,
+        sha256: str | None = None,
+        on: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ModelInfo:
+        request = PullRequest(source=source, name=name, sha256=sha256)
+        return await self._job(Calls.pull(request, on), on_progress)
+
+    async def remove(self, model: str) -> None:
+        await self._call(Calls.remove(model))
+
+    async def nodes(self) -> list[NodeInfo]:
+        return await self._call(Calls.nodes())
+
+    async def discovered(self) -> list[NodeInfo]:
+        return await self._call(Calls.discovered())
+
+    async def paired(self, node: str) -> NodeInfo:
+        return await self._call(Calls.node(node))
+
+    async def change_node(self, node: str, **changes: Any) -> NodeInfo:
+        return await self._call(Calls.change_node(node, NodeSettings(**changes)))
+
+    async def remove_node(self, node: str) -> None:
+        await self._call(Calls.remove_node(node))
+
+    async def ping(self, node: str) -> Ping:
+        return await self._call(Calls.ping(node))
+
+    async def keys(self) -> list[KeyInfo]:
+        return await self._call(Calls.keys())
+
+    async def make_key(self, **options: Any) -> KeyInfo:
+        return await self._call(Calls.make_key(KeyWanted(**options)))
+
+    async def revoke_key(self, id: str) -> KeyInfo:
+        return await self._call(Calls.revoke_key(id))
+
+    async def connect(self, key: str) -> NodeInfo:
+        return await self._call(Calls.connect(key))
+
+    async def requests(self) -> list[RequestInfo]:
+        return await self._call(Calls.requests())
+
+    async def request(self, node: str) -> RequestInfo:
+        return await self._call(Calls.request(node))
+
+    async def decide(self, request: str, decision: str) -> RequestInfo:
+        return await self._call(Calls.decide(request, decision))
+
+    async def share(self, model: str, shared: bool) -> None:
+        await self._call(Calls.share(model, shared))
+
+    async def settings(self) -> dict[str, Any]:
+        return await self._call(Calls.settings())
+
+    async def configure(self, **changes: Any) -> dict[str, Any]:
+        return await self._call(Calls.configure(changes))
+
+    async def decisions(self, limit: int = 20) -> list[Decision]:
+        return await self._call(Calls.decisions(limit))
+
+    async def why(self, id: str | None = None) -> Decision:
+        return await self._call(Calls.why(id))
+
+    async def log(self, lines: int = 50) -> list[str]:
+        return await self._call(Calls.log(lines))
+
+    async def shutdown(self) -> None:
+        await self._call(Calls.shutdown())
+
+    async def default_model(self) -> str:
+        return pick(await self.models())
+
+    @asynccontextmanager
+    async def chat(
+        self, messages: list[dict[str, Any]], *, model: str | None = None, **options: Any
+    ) -> AsyncIterator[tuple[Reply, AsyncIterator[str]]]:
+        call = Calls.chat(messages, model or await self.default_model(), options)
+        async with self._stream(call) as response:
+            reply = Reply(response.headers)
+            yield reply, (new async for data in _sse(response) if (new := reply.feed(data)))
+
+    async def events(self) -> AsyncIterator[AnyEvent]:
+        async with self._stream(Calls.events()) as response:
+            async for data in _sse(response):
+                yield msgspec.json.decode(data, type=AnyEvent)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncNodeClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _call(self, call: Call[T]) -> T:
+        with reachable(self.url):
+            response = await self._http.request(
+                call.method, call.path, content=encode(call.body), params=call.params
+            )
+        return decode(response, call.type)
+
+    @asynccontextmanager
+    async def _stream(self, call: Call[Any]) -> AsyncIterator[httpx.Response]:
+        with reachable(self.url):
+            async with self._http.stream(
+                call.method, call.path, content=encode(call.body), timeout=STREAM
+            ) as response:
+                if response.status_code >= 400:
+                    await response.aread()
+                    decode(response, bytes)
+                yield response
+
+    async def _job(self, call: Call[JobEvent], on_progress: OnProgress | None) -> ModelInfo:
+        async with self._stream(call) as response:
+            async for data in _sse(response):
+                if model := job_event(data, on_progress):
+                    return model
+        raise errors.NodeUnreachable("The node went away before the job was done.")
+
+
+async def _sse(response: httpx.Response) -> AsyncIterator[str]:
+    async for line in response.aiter_lines():
+        if line.startswith("data:"):
+            yield line[5:].lstrip()

@@ -1,0 +1,53 @@
+"""Address and keys of a node; what both clients have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from ..wire import NodeFile
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 30.0
+ALIVE_TIMEOUT = 2.0
+STREAM = httpx.Timeout(CONNECT_TIMEOUT, read=None)
+
+
+class Base:
+    """Address and keys of a node; what both clients have in common."""
+
+    def __init__(self, node: NodeFile):
+        self._node = node
+        self.url = f"http://{node.host}:{node.port}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url})"
+
+    @property
+    def base_url(self) -> str:
+        """``base_url`` for OpenAI clients."""
+        return self.url + "/v1"
+
+    @property
+    def api_key(self) -> str:
+        """``api_key`` for OpenAI clients; any text does where the node asks for none."""
+        return self._node.api_key or "none-needed"
+
+    @property
+    def pid(self) -> int:
+        return self._node.pid
+
+    @property
+    def node(self) -> NodeFile:
+        """What this client was told about its node; it holds the keys, so keep it out of outputs."""
+        return self._node
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self.url,
+            "headers": {"authorization": f"Bearer {self._node.admin_token}"},
+            "timeout": httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+            "trust_env": False,  # a proxy of the environment must not see loopback
+            "verify": False,  # it is plain HTTP, and making a TLS context takes 50 ms
+        }

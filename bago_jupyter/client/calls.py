@@ -1,0 +1,170 @@
+"""The management API as data, shared by both clients."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from ..events import AnyEvent
+from ..wire import (
+    ConnectRequest,
+    Decision,
+    JobEvent,
+    KeyInfo,
+    KeyWanted,
+    LoadRequest,
+    ModelInfo,
+    NodeInfo,
+    NodeSettings,
+    Ping,
+    PullRequest,
+    RequestInfo,
+    RequestWanted,
+    SharingWanted,
+    SlotInfo,
+    Status,
+    UnloadRequest,
+)
+
+T = TypeVar("T")
+
+
+class Call(NamedTuple, Generic[T]):
+    """One request of the management API and the type of its answer."""
+
+    method: str
+    path: str
+    type: type[T]
+    body: msgspec.Struct | dict[str, Any] | None = None
+    params: dict[str, Any] | None = None
+
+
+class Calls:
+    """The management API as data, shared by both clients."""
+
+    @staticmethod
+    def status() -> Call[Status]:
+        return Call("GET", "/api/v1/status", Status)
+
+    @staticmethod
+    def models() -> Call[list[ModelInfo]]:
+        return Call("GET", "/api/v1/models", list[ModelInfo])
+
+    @staticmethod
+    def slots(model: str) -> Call[list[SlotInfo]]:
+        return Call("GET", "/api/v1/models/slots", list[SlotInfo], params={"model": model})
+
+    @staticmethod
+    def unload(model: str, on: str | None = None) -> Call[ModelInfo]:
+        return Call("POST", models_route(on, "unload"), ModelInfo, UnloadRequest(model=model))
+
+    @staticmethod
+    def remove(model: str) -> Call[None]:
+        return Call("DELETE", "/api/v1/models", type(None), params={"model": model})
+
+    @staticmethod
+    def decisions(limit: int) -> Call[list[Decision]]:
+        return Call("GET", "/api/v1/decisions", list[Decision], params={"limit": limit})
+
+    @staticmethod
+    def why(id: str | None) -> Call[Decision]:
+        return Call("GET", f"/api/v1/decisions/{quote(id or 'latest', safe='')}", Decision)
+
+    @staticmethod
+    def log(lines: int) -> Call[list[str]]:
+        return Call("GET", "/api/v1/log", list[str], params={"lines": lines})
+
+    @staticmethod
+    def shutdown() -> Call[None]:
+        return Call("POST", "/api/v1/shutdown", type(None))
+
+    @staticmethod
+    def load(request: LoadRequest, on: str | None = None) -> Call[JobEvent]:
+        return Call("POST", models_route(on, "load"), JobEvent, request)
+
+    @staticmethod
+    def pull(request: PullRequest, on: str | None = None) -> Call[JobEvent]:
+        return Call("POST", models_route(on, "pull"), JobEvent, request)
+
+    @staticmethod
+    def nodes() -> Call[list[NodeInfo]]:
+        return Call("GET", "/api/v1/nodes", list[NodeInfo])
+
+    @staticmethod
+    def discovered() -> Call[list[NodeInfo]]:
+        return Call("GET", "/api/v1/nodes/discovered", list[NodeInfo])
+
+    @staticmethod
+    def node(node: str) -> Call[NodeInfo]:
+        return Call("GET", f"/api/v1/nodes/{quote(node, safe='')}", NodeInfo)
+
+    @staticmethod
+    def change_node(node: str, changes: NodeSettings) -> Call[NodeInfo]:
+        return Call("PATCH", f"/api/v1/nodes/{quote(node, safe='')}", NodeInfo, changes)
+
+    @staticmethod
+    def remove_node(node: str) -> Call[None]:
+        return Call("DELETE", f"/api/v1/nodes/{quote(node, safe='')}", type(None))
+
+    @staticmethod
+    def ping(node: str) -> Call[Ping]:
+        return Call("POST", f"/api/v1/nodes/{quote(node, safe='')}/ping", Ping)
+
+    @staticmethod
+    def keys() -> Call[list[KeyInfo]]:
+        return Call("GET", "/api/v1/keys", list[KeyInfo])
+
+    @staticmethod
+    def make_key(wanted: KeyWanted) -> Call[KeyInfo]:
+        return Call("POST", "/api/v1/keys", KeyInfo, wanted)
+
+    @staticmethod
+    def revoke_key(id: str) -> Call[KeyInfo]:
+        return Call("DELETE", f"/api/v1/keys/{quote(id, safe='')}", KeyInfo)
+
+    @staticmethod
+    def connect(key: str) -> Call[NodeInfo]:
+        return Call("POST", "/api/v1/connect", NodeInfo, ConnectRequest(key=key))
+
+    @staticmethod
+    def requests() -> Call[list[RequestInfo]]:
+        return Call("GET", "/api/v1/requests", list[RequestInfo])
+
+    @staticmethod
+    def request(node: str) -> Call[RequestInfo]:
+        return Call("POST", "/api/v1/requests", RequestInfo, RequestWanted(node=node))
+
+    @staticmethod
+    def decide(request: str, decision: str) -> Call[RequestInfo]:
+        return Call("POST", f"/api/v1/requests/{quote(request, safe='')}/{decision}", RequestInfo)
+
+    @staticmethod
+    def share(model: str, shared: bool) -> Call[None]:
+        return Call("POST", "/api/v1/sharing", type(None), SharingWanted(model=model, shared=shared))
+
+    @staticmethod
+    def settings() -> Call[dict[str, Any]]:
+        return Call("GET", "/api/v1/settings", dict[str, Any])
+
+    @staticmethod
+    def configure(changes: dict[str, Any]) -> Call[dict[str, Any]]:
+        return Call("PATCH", "/api/v1/settings", dict[str, Any], changes)
+
+    @staticmethod
+    def events() -> Call[AnyEvent]:
+        return Call("GET", "/api/v1/events", AnyEvent)  # type: ignore[arg-type]
+
+    @staticmethod
+    def chat(messages: list[dict[str, Any]], model: str, options: dict[str, Any]) -> Call[bytes]:
+        body = {"model": model, "messages": messages, "stream": True}
+        body["stream_options"] = {"include_usage": True}
+        body.update({k: v for k, v in options.items() if v is not None})
+        return Call("POST", "/v1/chat/completions", bytes, body)
+
+
+def models_route(on: str | None, action: str) -> str:
+    """The route of an action on models, here or on paired node ``on``."""
+    where = f"nodes/{quote(on, safe='')}/" if on else ""
+    return f"/api/v1/{where}models/{action}"
