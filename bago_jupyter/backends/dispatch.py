@@ -124,7 +124,8 @@ class Answer:
         exchange = self._opened.exchange
         exchange.close()
         self._opened.release()
-        outcome = error.message if error else "ok" if exchange.complete else "cancelled"
+        done = exchange.complete or self.usage.ended
+        outcome = error.message if error else "ok" if done else "cancelled"
         self._dispatcher._attempt_over(self.decision, self._shape, self._offer, self.status, outcome, error)
         if self._given:
             self._dispatcher._decision_over(self.decision, self, self.status, outcome)

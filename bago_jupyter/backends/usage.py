@@ -7,6 +7,7 @@ import re
 TAIL = 4096
 """Bytes at the end of an answer in which the usage stands, in every dialect."""
 
+_LAST = (b"data: [DONE]", b"event: message_stop", b"event: response.completed")
 _PROMPT = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*(\d+)')
 _COMPLETION = re.compile(rb'"(?:completion_tokens|output_tokens)"\s*:\s*(\d+)')
 
@@ -29,6 +30,11 @@ class Usage:
             if len(self._head) < TAIL:
                 self._head += chunk[:TAIL]
         self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
+
+    @property
+    def ended(self) -> bool:
+        """Whether a stream has said its last word; clients close then without waiting for HTTP's."""
+        return self.stream and any(mark in self._tail for mark in _LAST)
 
     def tokens(self) -> tuple[int | None, int | None]:
         """``(prompt, completion)``; a stream without usage counts one token an event."""

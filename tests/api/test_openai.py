@@ -48,6 +48,14 @@ def test_a_stream_says_the_same_as_the_whole(client: openai.OpenAI) -> None:
     assert len(chunks) > 5
 
 
+def test_a_stream_that_was_read_to_its_last_word_is_ok(client: openai.OpenAI, node: NodeClient) -> None:
+    before = node.status().requests
+    for _ in range(10):
+        list(client.chat.completions.create(model="smol", messages=HI, max_tokens=2, stream=True))
+    after = node.status().requests
+    assert (after.ok - before.ok, after.cancelled - before.cancelled) == (10, 0)
+
+
 def test_completions(client: openai.OpenAI) -> None:
     assert client.completions.create(model="smol", prompt="Once upon a", max_tokens=4).choices[0].text
     pieces = list(client.completions.create(model="smol", prompt="Once", max_tokens=4, stream=True))

@@ -43,3 +43,12 @@ def test_a_stream_without_usage_counts_its_events() -> None:
 def test_nothing_is_nothing() -> None:
     assert Usage(False).tokens() == (None, None)
     assert Usage(True).tokens() == (None, None)
+
+
+def test_the_last_word_of_a_stream_is_known() -> None:
+    for body in (CHAT_STREAM, MESSAGES_STREAM):
+        usage = Usage(True)
+        usage.feed(body[:-60])
+        assert not usage.ended
+        usage.feed(body[-60:])
+        assert usage.ended
