@@ -22,6 +22,8 @@ from .state import Home
 PREFIX = "BAGO_"
 SECRETS = ("api_key", "cluster_key")
 """Settings that are never shown."""
+_UNKEPT = (*SECRETS, "external")
+"""Settings that are not written; ``external`` would forbid a start without the API key, which is not kept."""
 FILE = "settings.toml"
 
 
@@ -115,9 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return _convert({**msgspec.structs.asdict(self), **changes})
 
     def save(self, changes: Iterable[str]) -> None:
-        """Keep the settings named in ``changes`` in ``settings.toml``; secrets are not written there."""
+        """Keep the settings named in ``changes`` in ``settings.toml``; secrets and ``external`` are not."""
         path = self.home / FILE
-        kept = {**_read_file(path), **{name: getattr(self, name) for name in changes if name not in SECRETS}}
+        kept = {**_read_file(path), **{name: getattr(self, name) for name in changes if name not in _UNKEPT}}
         lines = [f"{name} = {json.dumps(value)}" for name, value in kept.items() if value is not None]
         Home(self.home).write(FILE, ("\n".join(lines) + "\n").encode())
 

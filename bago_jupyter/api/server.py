@@ -53,6 +53,9 @@ PEER = "bago.peer"
 class _Protocol(HttpToolsProtocol):
     """Adds to uvicorn's: word of a client that leaves, deadlines for slow ones, the peer's fingerprint."""
 
+    wants: float | None = None
+    """Seconds that the rest of the head or body may take, while one is incomplete."""
+    armed: float | None = None
     stall: asyncio.TimerHandle | None = None
     peer: str | None = None
     asked: list[dict[str, Any]]
@@ -67,24 +70,30 @@ class _Protocol(HttpToolsProtocol):
 
             self.peer = peer_fingerprint(tls)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.wants is not self.armed:  # most requests arrive whole, and need no timer
+            self._arm()
+
     def on_message_begin(self) -> None:
-        self._expect(HEAD)
+        self.wants = HEAD
         super().on_message_begin()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         scope[PEER] = self.peer
 
     def on_headers_complete(self) -> None:
+        self.wants = BODY
         self.asked = [scope for scope in self.asked if scope.get(GONE) is not None]
         self.asked.append(self.scope)  # type: ignore[arg-type]
         super().on_headers_complete()
-        self._expect(BODY)
 
     def on_message_complete(self) -> None:
-        self._unexpect()
+        self.wants = None
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unexpect()
+        self.wants = None
+        self._arm()
         super().connection_lost(exc)
         for scope in self.asked:
             gone = scope.get(GONE)
@@ -92,14 +101,11 @@ class _Protocol(HttpToolsProtocol):
                 scope[GONE] = None
                 gone()
 
-    def _expect(self, seconds: float) -> None:
-        self._unexpect()
-        self.stall = self.loop.call_later(seconds, self.transport.abort)
-
-    def _unexpect(self) -> None:
+    def _arm(self) -> None:
         if self.stall is not None:
             self.stall.cancel()
-            self.stall = None
+        self.armed = self.wants
+        self.stall = self.loop.call_later(self.wants, self.transport.abort) if self.wants else None
 
 
 class Server:

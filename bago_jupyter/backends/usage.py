@@ -38,10 +38,11 @@ class Usage:
 
     def tokens(self) -> tuple[int | None, int | None]:
         """``(prompt, completion)``; a stream without usage counts one token an event."""
-        prompt = _last(_PROMPT, self._tail)
+        tail = self._tail[max(0, self._tail.rfind(b'"usage"')) :]
+        prompt = _last(_PROMPT, tail)
         if prompt is None:  # Anthropic streams tell the prompt's tokens in their first event
             prompt = _last(_PROMPT, self._head)
-        completion = _last(_COMPLETION, self._tail)
+        completion = _last(_COMPLETION, tail)
         if completion is None and self.stream:
             completion = max(0, self._events - 2) or None
         return prompt, completion

@@ -9,7 +9,7 @@ ON = Option(("--on",), "do it on this paired node", source="nodes")
 _SET = (
     Option(("--priority",), "lower comes first where the policy is priority", "int"),
     Option(("--weight",), "its share of the requests, 1 is the usual", "number"),
-    Option(("--max-load",), "percent of its slots that this node may take", "int"),
+    Option(("--max-load",), "percent of its slots up to which requests go there", "int"),
     Option(("--in-routing",), "whether requests go there", choices=SWITCH),
     Option(("--allow-control",), "whether it may load, unload and pull models here", choices=SWITCH),
 )

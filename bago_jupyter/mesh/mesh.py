@@ -353,14 +353,13 @@ class Mesh:
         await asyncio.gather(*(self._tell(link, bye) for link in links))
 
     async def _tell(self, link: Link, bye: Bye) -> None:
-        pool = link.backend.pool
-        if pool is None:
-            return
-        token = link.backend.token.reveal()
         with contextlib.suppress(BagoError, TimeoutError):
             async with asyncio.timeout(FAREWELL):
-                head = f"authorization: Bearer {token}\r\n".encode()
-                await post(pool, "/mesh/v1/bye", msgspec.json.encode(bye), head)
+                if link.backend.pool is None:
+                    await link.probe()  # paired a moment ago
+                if (pool := link.backend.pool) is not None:
+                    head = f"authorization: Bearer {link.backend.token.reveal()}\r\n".encode()
+                    await post(pool, "/mesh/v1/bye", msgspec.json.encode(bye), head)
 
     def _nodes_changed(self) -> None:
         if self._bus.watched:

@@ -37,6 +37,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     peer: bool = False
     """Answered by another node of the mesh."""
     slots: int = 1
+    max_load_percent: int = 100
+    """Share of its slots that requests from here may take."""
     priority: int = 0
     """Lower comes first under ``priority``."""
     weight: float = 1.0

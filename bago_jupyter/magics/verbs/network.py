@@ -15,11 +15,12 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 def advertise(session: Session, given: Given) -> None:
     """Announce this node, or stop."""
-    on = given.options["switch"]
-    changes = {"advertise": on}
-    if name := given.options.get("name"):
-        changes["name"] = name
-    settings = launch.node().configure(**changes)
+    on, client = given.options["switch"], launch.node()
+    name = given.options.get("name") or client.settings()["name"]
+    if on and not name:
+        raise Usage("Others need a name to see: %bago advertise on --name NAME")
+    # The name is kept with it: a node may have it from its start only, and none advertises without one.
+    settings = client.configure(advertise=on, **({"name": name} if name else {}))
     session.screen.line(
         f"This node announces itself as {settings['name']}."
         if on

@@ -18,6 +18,7 @@ PATIENCE = 1.5
 """Seconds that the first look waits for somebody to announce itself."""
 CALM = 0.3
 """Seconds without a newcomer after which the list counts as complete."""
+_INSTEAD = "In a terminal: bago-jupyter connect KEY, or - and the key on stdin."
 _COLUMNS = ("name", "fingerprint", "address", "version", "engines", "models", "accelerator", "age", "paired")
 
 
@@ -104,9 +105,7 @@ def connect(session: Session, given: Given) -> None:
         return
     text = given.argument
     if text in ("", "-"):
-        text = ask(
-            session, "Connection key: ", "In a terminal: bago-jupyter connect KEY, or - and the key on stdin."
-        )
+        text = ask(session, "Connection key: ", _INSTEAD)
     node = client.connect(text)
     session.screen.line(f"Paired with {node.name} ({fingerprint(node)}).")
     session.screen.line(arrival(client, node.fingerprint))
@@ -120,9 +119,8 @@ def arrival(client: NodeClient, node: str) -> str:
         time.sleep(0.05)
         info = client.paired(node)
     if info.state != "online":
-        return (
-            f"It is {info.state}{f': {info.reason}' if info.reason else ''}; %bago nodes retry looks again."
-        )
+        why = f": {info.reason}" if info.reason else ""
+        return f"It is {info.state}{why}; %bago nodes retry {info.name} looks again."
     models = ", ".join(f"{info.name}/{model.id}" for model in info.models[:5])
     return f"It is online and shares {models}." if models else "It is online and shares no model yet."
 

@@ -1,0 +1,98 @@
+"""Paired nodes on bad networks, and on networks that change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from lan import Lan
+from mesh.hosts import Node, Nodes, both_online, until
+
+LOSSY = 15.0
+"""Seconds of packet loss; the benchmarks take longer."""
+
+
+@pytest.fixture(scope="module")
+def pair(nodes: Nodes, starter_gguf) -> tuple[Node, Node]:
+    ada = nodes(1, "ada", advertise=True)
+    bob = nodes(2, "bob", advertise=True, model=starter_gguf)
+    ada.pair(bob)
+    until(lambda: ada.routes_to(bob) and ada.sees(bob) and bob.sees(ada))
+    return ada, bob
+
+
+@pytest.fixture(autouse=True)
+def fair(lan: Lan, pair: tuple[Node, Node]) -> Iterator[None]:
+    """Every test starts and ends with both nodes online."""
+    ada, bob = pair
+    both_online(ada, bob)
+    yield
+    lan.loss(2, 0)
+    lan.block_udp_5353(2, False)
+
+
+def test_loss_is_no_departure(lan: Lan, pair: tuple[Node, Node]) -> None:
+    ada, bob = pair
+    before = len(ada.turns(bob)), len(bob.turns(ada))
+    lan.loss(2, 0.3, both=True)
+    begun = time.monotonic()
+    answers = 0
+    while time.monotonic() < begun + LOSSY:
+        answers += ada.http.get("/v1/models").status_code == 200
+        time.sleep(0.2)
+    assert len(ada.turns(bob)) - before[0] <= 1
+    assert len(bob.turns(ada)) - before[1] <= 1
+    assert answers
+    lan.loss(2, 0)
+    both_online(ada, bob)
+
+
+def test_paired_nodes_need_no_mdns(lan: Lan, pair: tuple[Node, Node]) -> None:
+    ada, bob = pair
+    lan.block_udp_5353(2)
+    turns = len(ada.turns(bob))
+    since = bob.client.ping("ada").latency
+    assert since < 10
+    bob.client.share("smol", False)
+    until(lambda: not ada.routes_to(bob))
+    bob.client.share("smol", True)
+    until(lambda: ada.routes_to(bob))
+    assert ada.chat().headers["x-bago-node"] == "bob"
+    assert len(ada.turns(bob)) == turns
+
+
+def test_another_address_is_found(lan: Lan, pair: tuple[Node, Node]) -> None:
+    """The cable is pulled and the host comes back under another IPv4 address."""
+    ada, bob = pair
+    lan.down(2)
+    until(lambda: ada.state(bob) == "offline", 60)
+    lan.up(2, "10.77.1.202")
+    try:
+        both_online(ada, bob)
+        until(lambda: ada.routes_to(bob))
+        assert len(ada.client.nodes()) == 1
+        until(lambda: any("10.77.1.202" in text for text in ada.paired(bob).addresses))
+        assert ada.client.ping("bob").latency < 10
+    finally:
+        lan.up(2, "10.77.1.2")
+
+
+def test_another_address_is_found_without_mdns_and_ipv6(lan: Lan, pair: tuple[Node, Node]) -> None:
+    """The node that moved asks its peer from where it is now; that is how the peer learns it."""
+    ada, bob = pair
+    lan.block_udp_5353(2)
+    lan.down(2)
+    until(lambda: ada.state(bob) == "offline", 60)
+    lan.run(2, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+    try:
+        lan._ip(2, "addr", "del", f"{lan.address(2)}/24", "dev", "e0")
+        lan._ip(2, "addr", "add", "10.77.1.203/24", "dev", "e0")
+        lan._address[2] = "10.77.1.203"
+        lan._ip(2, "link", "set", "e0", "up")
+        until(lambda: ada.state(bob) == "online", 60)
+        assert "10.77.1.203" in ada.client.ping("bob").address
+    finally:
+        lan.run(2, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
+        lan.up(2, "10.77.1.2")
+    both_online(ada, bob)
