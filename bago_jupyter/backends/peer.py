@@ -39,6 +39,7 @@ class PeerBackend:
         self.in_routing = True
         self.priority = 0
         self.weight = 1.0
+        self.max_load_percent = 100
         self._pool: Pool | None = None
         self._exchanges: set[FramedExchange] = set()
 
@@ -78,6 +79,7 @@ class PeerBackend:
                 health=self.health if self.in_routing else "disabled",
                 reason=self.reason if self.in_routing else "taken out of routing by its settings here",
                 priority=self.priority,
+                max_load_percent=self.max_load_percent,
                 weight=self.weight,
             )
 

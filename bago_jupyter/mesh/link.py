@@ -78,6 +78,7 @@ class Link:
         backend = self.backend
         backend.node, backend.token = peer.name, peer.token
         backend.in_routing, backend.priority, backend.weight = peer.in_routing, peer.priority, peer.weight
+        backend.max_load_percent = peer.max_load_percent
 
     def look_now(self) -> None:
         """Probe at once: something says that its state changed."""

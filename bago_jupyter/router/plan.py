@@ -46,12 +46,12 @@ def plan(
     scored: list[tuple[float, int, Offer, Load]] = []
     rejections: list[Rejection] = []
     for position, offer in enumerate(table.find(shape.model)):
-        refused = _gate(shape, offer, breakers, now)
+        load = loads.get((offer.backend, offer.model), IDLE)
+        refused = _gate(shape, offer, load, breakers, now)
         if refused is not None:
             gate, reason = refused
             rejections.append(Rejection(backend=offer.backend, node=offer.node, gate=gate, reason=reason))
             continue
-        load = loads.get((offer.backend, offer.model), IDLE)
         scored.append((score(shape, offer, load, turn), position, offer, load))
     if len(scored) > 1:
         scored.sort(key=_order)
@@ -82,7 +82,7 @@ def _candidate(offer: Offer, load: Load, score: float) -> Candidate:
     )
 
 
-def _gate(shape: Shape, offer: Offer, breakers: Breakers, now: float) -> tuple[str, str] | None:
+def _gate(shape: Shape, offer: Offer, load: Load, breakers: Breakers, now: float) -> tuple[str, str] | None:
     """The first gate that ``offer`` does not pass, with the reason, or ``None``."""
     if offer.state == "failed":
         return "file", offer.reason or "it cannot be loaded"
@@ -99,9 +99,11 @@ def _gate(shape: Shape, offer: Offer, breakers: Breakers, now: float) -> tuple[s
             "context",
             f"at least {shape.least_tokens} prompt tokens, but the context holds {offer.context_length}",
         )
-    breaker = (
-        None if offer.local else breakers.get(offer.backend, offer.model)
-    )  # runners back off by themselves
+    if offer.max_load_percent < 100 and load.in_flight >= offer.slots * offer.max_load_percent / 100:
+        return "max-load", f"{load.in_flight} in flight, which is its limit of {offer.max_load_percent} %"
+    if offer.local:  # its runner backs off by itself
+        return None
+    breaker = breakers.get(offer.backend, offer.model)
     if breaker is not None and not breaker.allows(now):
         return "breaker", f"paused after failures: {breaker.reason}"
     return None

@@ -95,6 +95,14 @@ def test_an_unknown_policy_is_refused() -> None:
         decide(SHAPE, offer("a"), policy="best")
 
 
+def test_a_share_of_a_nodes_slots_is_kept_free() -> None:
+    loads: Loads = {("a", "m"): Load(in_flight=2)}
+    got = decide(SHAPE, offer("a", slots=4, max_load_percent=50), offer("b"), loads=loads)
+    assert [entry.gate for entry in got.rejections] == ["max-load"]
+    loads["a", "m"].in_flight = 1
+    assert len(decide(SHAPE, offer("a", slots=4, max_load_percent=50), loads=loads).offers) == 1
+
+
 offers = st.builds(
     Offer,
     backend=st.sampled_from([f"b{number}" for number in range(8)]),
