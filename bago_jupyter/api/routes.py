@@ -78,11 +78,10 @@ def _checked(context: Context, path: str, handler: Handler) -> Handler:
         presented = bearer(request.headers.get("authorization", "").encode("latin-1"))
         if path.startswith("/api/"):
             check_admin(presented, context.admin_token)
-        elif path.startswith("/v1/") and (
-            context.settings.api_key is not None or not is_local(request.scope)
-        ):
-            key = presented or request.headers.get("x-api-key", "").encode("latin-1")
-            check_key(key, context.settings.api_key, context.admin_token)
+        elif not is_local(request.scope) and path != "/health":
+            check_key(_key_of(request), context.settings.api_key)
+        elif path.startswith("/v1/") and context.settings.api_key is not None:
+            check_key(_key_of(request), context.settings.api_key, context.admin_token)
         return await handler(request)
 
     return guarded
@@ -207,6 +206,11 @@ class _Admin:
 
     def _describe(self, id: str) -> ModelInfo:
         return describe(self._context.library, self._context.runners, self._name, id)
+
+
+def _key_of(request: Request) -> bytes:
+    authorization = request.headers.get("authorization", "").encode("latin-1")
+    return bearer(authorization) or request.headers.get("x-api-key", "").encode("latin-1")
 
 
 def _number(text: str, default: int) -> int:

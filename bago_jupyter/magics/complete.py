@@ -33,7 +33,7 @@ def candidates(text: str, session: Session) -> tuple[str, list[str]] | None:
     verb = VERBS.get(words[0] if words else "", VERBS["chat"] if cell else None)
     if verb is None:
         return fragment, []
-    if two := VERBS.get(" ".join(words[:2])):
+    if len(words) > 1 and (two := VERBS.get(" ".join(words[:2]))):
         verb, words = two, words[1:]
     return fragment, [name for name in _values(verb, words, fragment, session) if name.startswith(fragment)]
 

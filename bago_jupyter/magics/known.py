@@ -24,6 +24,7 @@ class Known:
         self._discovered: tuple[str, ...] = ()
         self._at = float("-inf")
         self._busy = threading.Lock()
+        self._again = False
 
     def of(self, source: str) -> tuple[str, ...]:
         """The values of one source of the table."""
@@ -34,8 +35,11 @@ class Known:
         self._discovered = tuple(_word(node) for node in nodes)
 
     def refresh(self, older_than: float = 0.0) -> None:
-        """Ask the node in a thread of its own, unless one is at it or the answer is fresh enough."""
-        if time.monotonic() - self._at < older_than or not self._busy.acquire(blocking=False):
+        """Ask the node in a thread of its own, unless the answer is fresh enough; one at a time."""
+        if time.monotonic() - self._at < older_than:
+            return
+        if not self._busy.acquire(blocking=False):
+            self._again = True  # what the thread is being told may be out of date
             return
         try:
             threading.Thread(target=self._fetch, name="bago-known", daemon=True).start()
@@ -46,11 +50,14 @@ class Known:
         try:
             from .. import launch
 
-            self._values = _ask(launch.node())
+            self._again = True
+            while self._again:
+                self._again = False
+                self._values = _ask(launch.node())
+            self._at = time.monotonic()
         except Exception:
             self._values = {}  # no node, no models: a completion has nobody to tell more
         finally:
-            self._at = time.monotonic()
             self._busy.release()
 
 

@@ -11,12 +11,12 @@ import time
 import traceback
 from types import FrameType
 
-from . import cell, model, page, relay, startup, stream
+from . import cell, mesh, model, page, relay, startup, stream
 from .group import BenchError, Group
 from .machine import describe
 from .results import Result, load, save
 
-GROUPS = [module.GROUP for module in (relay, stream, cell, model, startup)]
+GROUPS = [module.GROUP for module in (relay, stream, cell, model, startup, mesh)]
 
 
 def main() -> int:

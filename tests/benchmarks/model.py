@@ -19,6 +19,7 @@ from .results import Cell, Table, aim, aims, figure
 TOKENS = 128
 CALLERS = (1, 4)
 PAIRS = 7
+CANCELS = 10
 ANSWER_SECONDS = 60
 
 _PROMPT = (
@@ -56,7 +57,37 @@ def measure(progress: Progress) -> list[Table]:
                     f"pair {number + 1}/{PAIRS}, {callers} caller{'s' * (callers > 1)}:"
                     f" {last['node']:.1f} tokens/s, asked directly {last['runner']:.1f}"
                 )
-    return [_table(cases), _aims(cases)]
+        freed = []
+        for number in range(CANCELS):
+            freed.append(_cancel(model))
+            progress(f"cancel {number + 1}/{CANCELS}: the slot was free after {freed[-1]:.0f} ms")
+    return [_table(cases), _cancel_table(freed), _aims(cases, freed)]
+
+
+def _cancel(model: host.Loaded) -> float:
+    """Milliseconds from the closed connection of a streaming client to the runner's free slot."""
+    with _connection(model.node) as connection:
+        body = {"model": model.model, "messages": [{"role": "user", "content": _PROMPT}], "stream": True}
+        request = json.dumps({**body, "max_tokens": 4000, "ignore_eos": True})
+        connection.request("POST", "/v1/chat/completions", request, {"content-type": "application/json"})
+        response = connection.getresponse()
+        for _ in range(20):
+            response.readline()
+        while not _busy(model):
+            time.sleep(0.01)
+        response.close()
+    begin = time.perf_counter()
+    while _busy(model):
+        if time.perf_counter() - begin > ANSWER_SECONDS:
+            raise BenchError("the slot was not freed")
+        time.sleep(0.005)
+    return (time.perf_counter() - begin) * 1000
+
+
+def _busy(model: host.Loaded) -> bool:
+    with _connection(model.runner) as connection:
+        connection.request("GET", "/slots", headers=model.headers)
+        return any(slot["is_processing"] for slot in json.load(connection.getresponse()))
 
 
 def _round(case: Case, url: str, model: host.Loaded, callers: int) -> None:
@@ -153,8 +184,15 @@ def _table(cases: dict[int, dict[str, Case]]) -> Table:
     return Table(caption=f"{host.STARTER}, {TOKENS} tokens an answer", columns=columns, rows=rows)
 
 
-def _aims(cases: dict[int, dict[str, Case]]) -> Table:
-    rows = []
+def _cancel_table(freed: list[float]) -> Table:
+    rows: list[list[Cell]] = [["closed connection to free slot", figure(freed, 0)]]
+    return Table(
+        caption=f"{CANCELS} answers given up in the middle", columns=["ms", "through the node"], rows=rows
+    )
+
+
+def _aims(cases: dict[int, dict[str, Case]], freed: list[float]) -> Table:
+    rows = [aim("slowest of the cancelled, ms to a free slot", figure([max(freed)], 0), 1000)]
     for callers, ways in cases.items():
         what = f"tokens/s at {callers} caller{'s' * (callers > 1)}, of the runner's"
         rows.append(aim(what, figure(_ratios(ways), 3), 0.97, at_most=False))

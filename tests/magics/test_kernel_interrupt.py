@@ -30,19 +30,24 @@ def threads(kernel):
     return kernel.value("__import__('threading').active_count()")
 
 
+def memory(kernel):
+    return kernel.value("__import__('psutil').Process().memory_info().rss")
+
+
 def test_ten_in_a_row_are_let_go_by_the_node_and_grow_nothing(chatty):
     node = chatty.node()
     before = None
     for _ in range(10):
         ran = interrupt_when_it_streams(chatty, STORY)
-        within(1.0, "the node still holds the request", lambda: not node.status().requests.in_flight)
+        within(20.0, "the node still holds the request", lambda: not node.status().requests.in_flight)
         assert node.why().outcome == "cancelled"
         assert ran.reply["status"] == "error"
         assert ran.error.startswith("interrupted; what arrived is kept · smol · on testnode")
         assert len(ran.error.splitlines()) == 1
         assert chatty.value("story") == ran.outputs[0]["data"]["text/plain"] != ""
-        before = before or threads(chatty)
-    assert threads(chatty) <= before + 1, "the completion cache may be at work"
+        before = before or (threads(chatty), memory(chatty))
+    assert threads(chatty) <= before[0] + 1, "the completion cache may be at work"
+    assert memory(chatty) - before[1] < 16 * 2**20
     assert chatty.must("%bago chat -m smol --no-history --max-tokens 4 hello").ok
 
 
@@ -51,7 +56,7 @@ def test_ten_in_a_row_free_the_slot_of_the_runner(chatty):
     node = chatty.node()
     for _ in range(10):
         interrupt_when_it_streams(chatty, STORY)
-        within(1.0, "the slot is still at work", lambda: not chatty.busy_slots(node))
+        within(20.0, "the slot is still at work", lambda: not chatty.busy_slots(node))
 
 
 def test_the_partial_answer_is_in_the_conversation(chatty):

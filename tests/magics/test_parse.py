@@ -4,7 +4,7 @@ import pytest
 
 from bago_jupyter.magics.parse import parse
 from bago_jupyter.magics.quiet import Usage
-from bago_jupyter.settings import NAMES
+from bago_jupyter.settings import NAMES, SECRETS
 
 
 def refused(line: str, cell: str | None = None) -> str:
@@ -82,8 +82,8 @@ def test_variables_are_filled_in_after_the_splitting():
 def test_every_setting_but_the_key_is_an_option_of_up():
     for name in NAMES:
         line = f"up --in process --{name.replace('_', '-')} 7"
-        if name == "api_key":
-            assert "--api-key-env VAR" in refused(line)
+        if name in SECRETS:
+            assert "-env VAR" in refused(line)
         else:
             assert parse(line).options == {"in": "process", name: "7"}
 
@@ -115,10 +115,45 @@ def test_a_key_is_refused_without_repeating_it(line):
         ("load", "%bago load needs a model"),
         ("load a b", "does not take 'b'"),
         ("down now", "does not take 'now'"),
+        ("nodes shwo beta", "Did you mean show?"),
+        ("nodes show", "%bago nodes show needs a node"),
+        ("nodes set beta --in-routing yes", "does not know 'yes'"),
+        ("share smol", "ends with on or off"),
+        ("advertise", "ends with on or off"),
+        ("advertise maybe", "ends with on or off"),
+        ("share smol on now", "does not take 'now'"),
     ],
 )
 def test_mistakes(line, part):
     assert part in refused(line)
+
+
+def test_a_team_key_is_refused_without_repeating_it():
+    message = refused("up --cluster-key hush")
+    assert "%bago team --key-env VAR" in message
+    assert "hush" not in message
+
+
+def test_verbs_of_two_words():
+    assert parse("nodes").verb.name == "nodes"
+    assert parse("nodes beta").argument == "beta"
+    given = parse("nodes   set  beta --priority -3 --in-routing off")
+    assert (given.verb.name, given.argument) == ("nodes set", "beta")
+    assert given.options == {"priority": -3, "in_routing": "off"}
+    assert parse("nodes --history beta").options == {"history": True}
+
+
+@pytest.mark.parametrize("line", ["share smol off", "share smol off --x", "share --on x smol off"])
+def test_a_switch_comes_last(line):
+    if "--" in line:
+        assert "It takes none." in refused(line)
+    else:
+        given = parse(line)
+        assert (given.argument, given.options) == ("smol", {"switch": False})
+
+
+def test_a_switch_without_an_argument():
+    assert parse("advertise on --name Ada").options == {"switch": True, "name": "Ada"}
 
 
 def test_only_chat_takes_a_cell():

@@ -231,9 +231,9 @@ def answer(sock: socket.socket | ssl.SSLSocket) -> tuple[int, bytes]:
     return int(head.split()[1]), body
 
 
-def plain(lan: Lan, host: int, at: Node, path: str, **headers: str) -> httpx.Response:
-    """``GET`` over plain HTTP from another host."""
-    with httpx.Client(transport=Inside(lan, host), timeout=20) as http:
+def plain(lan: Lan, source: int, at: Node, path: str, **headers: str) -> httpx.Response:
+    """``GET`` over plain HTTP from another host, ``source``."""
+    with httpx.Client(transport=Inside(lan, source), timeout=20) as http:
         return http.get(f"http://{lan.address(at.host)}:{at.port}{path}", headers=headers)
 
 

@@ -111,7 +111,6 @@ def test_frozen_in_the_middle_of_an_answer_ends_in_an_error_event(ada: Node, bob
         bob.process.thaw()
     assert "error" in rest
     assert time.monotonic() - begun < 60
-    until(lambda: ada.routes_to(bob), 60)
 
 
 def test_removed_is_told_and_cut_off(ada: Node, bob: Node) -> None:

