@@ -12,7 +12,8 @@ from starlette.routing import Route, Router
 
 from ..engines.describe import describe, describe_all
 from ..engines.pull import pull
-from ..errors import NotFound
+from ..engines.starters import STARTERS
+from ..errors import Forbidden, NotFound
 from ..wire import Decision, LoadRequest, ModelInfo, PullRequest, UnloadRequest
 from . import nodes
 from .catalogue import list_models, show_model
@@ -157,6 +158,8 @@ class _Admin:
 
     async def pull(self, request: Request) -> Response:
         wanted = await read(request, PullRequest)
+        if request.scope["scheme"] == "https" and not _public(wanted.source):
+            raise Forbidden("A peer can have this node pull a starter, a URL or hf:org/repo/file, no path.")
         library = self._context.library
 
         async def job(progress: Any) -> ModelInfo:
@@ -211,6 +214,11 @@ class _Admin:
 def _key_of(request: Request) -> bytes:
     authorization = request.headers.get("authorization", "").encode("latin-1")
     return bearer(authorization) or request.headers.get("x-api-key", "").encode("latin-1")
+
+
+def _public(source: str) -> bool:
+    """Whether a source of a pull is none of this machine's own files."""
+    return source in STARTERS or source.startswith(("https://", "http://", "hf:"))
 
 
 def _number(text: str, default: int) -> int:
