@@ -44,14 +44,16 @@ def measure(progress: Progress) -> list[Table]:
             listed = _Listed(nodes)
             steps: list[Callable[[Nodes], Samples]] = [_announcing, _pairing, _leaving, _team]
             for step in steps:
-                samples |= step(nodes)
-                for name in list(samples)[-4:]:
-                    progress(f"{name}: {_ms(samples[name])} ms")
+                measured = step(nodes)
+                samples |= measured
+                for name, values in measured.items():
+                    progress(f"{name}: {_ms(values)} ms")
+            progress("kill -9 to out of the discovered list: waiting for it")
             samples["`kill -9` to out of the discovered list"] = [listed.result()]
         finally:
             nodes.close()
     figures = {name: figure([s * 1000 for s in values]) for name, values in samples.items()}
-    rows: list[list[Cell]] = [[name, measured] for name, measured in figures.items()]
+    rows: list[list[Cell]] = [[name, value] for name, value in figures.items()]
     limits = {
         "advertise to seen": 300,
         "goodbye to gone": 500,
@@ -141,10 +143,10 @@ def _leaving(nodes: Nodes) -> Samples:
     for _ in range(RUNS):
         begun = time.monotonic()
         bob.client.shutdown()
-        told.append(_timed(lambda: not ada.routes_to(bob), since=begun))
+        told.append(_timed(functools.partial(_out, ada, bob), since=begun))
         bob = _again(nodes, ada, bob)
         begun = bob.process.kill()
-        killed.append(_timed(lambda: not ada.routes_to(bob), since=begun))
+        killed.append(_timed(functools.partial(_out, ada, bob), since=begun))
         bob = _again(nodes, ada, bob, restarted)
     _end(ada, bob)
     return {
@@ -152,6 +154,10 @@ def _leaving(nodes: Nodes) -> Samples:
         "`kill -9` to out of routing": killed,
         "process start to routed again": restarted,
     }
+
+
+def _out(ada: Node, bob: Node) -> bool:
+    return not ada.routes_to(bob)
 
 
 def _again(nodes: Nodes, ada: Node, bob: Node, taken: list[float] | None = None) -> Node:
@@ -243,10 +249,10 @@ def _ms(values: list[float]) -> str:
 
 
 METHOD = f"""\
-Hosts are network namespaces on one bridge, each with a headless node of its own (`bago-jupyter serve`); nothing
-is mocked. {RUNS} rounds of each, looked at every {EVERY * 1000:.0f} ms over the node's own API, which takes 1 to
-3 ms itself. Loads of a model are not in the figures, starts of the process are where the row says so.
-"""
+Hosts are network namespaces on one bridge, each with a headless node of its own (`bago-jupyter serve`);
+nothing is mocked. {RUNS} rounds of each, looked at every {EVERY * 1000:.0f} ms over the node's own API, which
+takes 1 to 3 ms itself. Loads of a model are not in the figures, starts of the process are where the row says so.
+A node that is killed leaves the discovered list 90 s after its last announcement, measured once."""
 
 GROUP = Group(
     name="mesh",

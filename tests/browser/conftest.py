@@ -81,11 +81,11 @@ class Lab:
         made.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
         nbformat.write(made, self.root / "work" / "card.ipynb")
 
-    def drive(self, **plan: Any) -> dict[str, Any]:
-        """Run ``js/test/lab.mjs`` on the notebook; what it saw."""
+    def drive(self, script: str = "lab.mjs", **plan: Any) -> dict[str, Any]:
+        """Run a script of ``js/test/`` on the notebook; what it saw."""
         ARTEFACTS.mkdir(exist_ok=True)
         full = {"url": self.url, "token": self.token, "browser": browser(), "shots": str(ARTEFACTS), **plan}
-        command = ["node", str(ROOT / "js" / "test" / "lab.mjs"), json.dumps(full)]
+        command = ["node", str(ROOT / "js" / "test" / script), json.dumps(full)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=170)
         assert result.returncode == 0, result.stderr
         seen: dict[str, Any] = json.loads(result.stdout)

@@ -130,6 +130,12 @@ def both_online(one: Node, two: Node) -> None:
     until(lambda: one.state(two) == two.state(one) == "online")
 
 
+def key_state(node: Node, id: str) -> str:
+    """What became of a connection key that ``node`` made."""
+    listed = node.client.keys()
+    return next(key.state for key in listed if key.id == id)
+
+
 class Nodes:
     """Starts nodes on the hosts of one LAN and ends them again."""
 
@@ -184,7 +190,9 @@ def link(home: Path, model: Path, name: str = "smol") -> None:
 
 
 @contextlib.contextmanager
-def connection(lan: Lan, host: int, address: str, port: int, timeout: float = 20.0) -> Iterator[socket.socket]:
+def connection(
+    lan: Lan, host: int, address: str, port: int, timeout: float = 20.0
+) -> Iterator[socket.socket]:
     """A TCP connection from ``host``."""
     with lan.inside(host):
         sock = socket.create_connection((address, port), timeout)
@@ -245,5 +253,3 @@ def token_of(node: Node, other: Node) -> str:
 
 def identity_of(node: Node) -> Identity:
     return Identity.open(node.home)
-
-

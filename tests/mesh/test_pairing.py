@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lan import Lan
-from mesh.hosts import Node, Nodes, both_online, until
+from mesh.hosts import Node, Nodes, both_online, key_state, until
 
 from bago_jupyter.errors import BagoError
 
@@ -50,7 +50,7 @@ def test_key_pairs_both_and_their_models_are_routed(strangers: tuple[Node, Node]
     assert [model.id for model in ada.offers(bob)] == ["smol"]
     assert ada.paired(bob).via == "key"
     until(lambda: ada.sees(bob) and ada.sees(bob).paired)
-    assert [(k.state, k.used_by) for k in bob.client.keys() if k.id == key.id] == [("used", ada.fingerprint)]
+    assert key_state(bob, key.id) == "used"
     assert ada.client.ping("bob").latency < 10
 
 
@@ -106,7 +106,9 @@ def test_approval_shows_one_code_on_both_sides(strangers: tuple[Node, Node]) -> 
     with pytest.raises(BagoError, match="not approved"):
         ada.client.decide("bob", "confirm")
     bob.client.decide(incoming.id, "approve")
-    until(lambda: [r for r in ada.client.requests() if r.fingerprint == bob.fingerprint][-1].state == "approved")
+    until(
+        lambda: [r for r in ada.client.requests() if r.fingerprint == bob.fingerprint][-1].state == "approved"
+    )
     assert not ada.paired(bob)
     ada.client.decide("bob", "confirm")
     both_online(ada, bob)
@@ -121,7 +123,9 @@ def test_refused_request_pairs_nobody(strangers: tuple[Node, Node]) -> None:
         lambda: [r for r in bob.client.requests() if r.direction == "incoming" and r.state == "waiting"]
     )[-1]
     bob.client.decide(incoming.id, "refuse")
-    until(lambda: [r for r in ada.client.requests() if r.fingerprint == bob.fingerprint][-1].state == "refused")
+    until(
+        lambda: [r for r in ada.client.requests() if r.fingerprint == bob.fingerprint][-1].state == "refused"
+    )
     with pytest.raises(BagoError):
         ada.client.decide("bob", "confirm")
     assert not ada.paired(bob) and not bob.paired(ada)

@@ -1,4 +1,4 @@
-"""The one port, as machines see it that are no nodes: what is closed, what external access opens, who is slow."""
+"""The one port as machines see it that are no nodes: what external access opens, and who is too slow."""
 
 from __future__ import annotations
 

@@ -60,7 +60,9 @@ def test_streamed_answer_is_the_same(ada: Node, bob: Node) -> None:
     whole = ada.chat(**fixed).json()["choices"][0]["message"]["content"]
     streamed = ada.chat(model="bob/smol", stream=True, **fixed)
     assert streamed.headers["content-type"].startswith("text/event-stream")
-    parts = [choice["delta"].get("content") or "" for event in events(streamed) for choice in event["choices"]]
+    parts = [
+        choice["delta"].get("content") or "" for event in events(streamed) for choice in event["choices"]
+    ]
     assert "".join(parts) == whole
     assert len(parts) > 3
 
@@ -110,7 +112,9 @@ def test_what_the_peer_refuses_before_admission_comes_as_itself(ada: Node, bob: 
     bob.client.share("smol", False)
     try:
         hidden = json.dumps({"model": "smol", "messages": MESSAGES}).encode()
-        status, said = mesh(ada.lan, 1, bob, "POST", "/mesh/v1/relay/v1/chat/completions", body=hidden, **asking)
+        status, said = mesh(
+            ada.lan, 1, bob, "POST", "/mesh/v1/relay/v1/chat/completions", body=hidden, **asking
+        )
         assert status == 404 and b"model_not_found" in said
     finally:
         bob.client.share("smol", True)
@@ -118,7 +122,9 @@ def test_what_the_peer_refuses_before_admission_comes_as_itself(ada: Node, bob: 
         ada.lan, 1, bob, "POST", "/mesh/v1/relay/v1/chat/completions", body=b"x" * 250_000, **asking
     )
     assert status == 413
-    status, _ = mesh(ada.lan, 1, bob, "POST", "/mesh/v1/relay/v1/chat/completions", body=b"{nonsense", **asking)
+    status, _ = mesh(
+        ada.lan, 1, bob, "POST", "/mesh/v1/relay/v1/chat/completions", body=b"{nonsense", **asking
+    )
     assert status == 400
     status, _ = mesh(ada.lan, 1, bob, "POST", "/mesh/v1/relay/v1/nowhere", body=body, **asking)
     assert status == 404
@@ -140,7 +146,9 @@ def test_a_client_that_leaves_frees_the_slot_there(ada: Node, bob: Node) -> None
 def test_a_client_that_leaves_before_the_first_byte_frees_it_too(ada: Node, bob: Node) -> None:
     before = bob.client.status().requests.cancelled
     ask = {"model": "smol", "messages": MESSAGES, "max_tokens": 900, "ignore_eos": True}
-    client = httpx.Client(base_url=ada.client.url, transport=Inside(ada.lan, 1), timeout=httpx.Timeout(30, read=1))
+    client = httpx.Client(
+        base_url=ada.client.url, transport=Inside(ada.lan, 1), timeout=httpx.Timeout(30, read=1)
+    )
     with client, pytest.raises(httpx.ReadTimeout):
         client.post("/v1/chat/completions", json=ask)
     until(lambda: bob.client.status().requests.cancelled == before + 1)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ... import launch
-from ...client import NodeClient
 from ...wire import ModelInfo
 from ..parse import Given
 from ..progress import progress_bar
 from ..session import Session
 from ..show import quantity, seconds, size
+
+if TYPE_CHECKING:
+    from ...client import NodeClient
 
 _COLUMNS = ("model", "state", "engine", "quantisation", "parameters", "context", "size", "nodes")
 

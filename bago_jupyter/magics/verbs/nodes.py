@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ... import launch
-from ...client import NodeClient
 from ...errors import BagoError, Unavailable
 from ...wire import NodeInfo
 from ..parse import Given
 from ..quiet import Usage
 from ..session import Session
 from ..show import age, fingerprint, seconds
+
+if TYPE_CHECKING:
+    from ...client import NodeClient
 
 PATIENCE = 5.0
 """Seconds within which ``retry`` sees a node that is back."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from ... import launch
-from ...client import NodeClient
 from ...errors import BagoError, NotFound
 from ...wire import KeyInfo, NodeInfo
 from ..parse import Given
@@ -13,6 +13,9 @@ from ..quiet import Usage
 from ..secret import ask
 from ..session import Session
 from ..show import age, fingerprint, left
+
+if TYPE_CHECKING:
+    from ...client import NodeClient
 
 PATIENCE = 1.5
 """Seconds that the first look waits for somebody to announce itself."""
