@@ -251,7 +251,7 @@ def _ms(values: list[float]) -> str:
 METHOD = f"""\
 Hosts are network namespaces on one bridge, each with a headless node of its own (`bago-jupyter serve`);
 nothing is mocked. {RUNS} rounds of each, looked at every {EVERY * 1000:.0f} ms over the node's own API, which
-takes 1 to 3 ms itself. Loads of a model are not in the figures, starts of the process are where the row says so.
+takes 1 to 3 ms itself. Loads of a model are not in the figures, starts of the process where the row says so.
 A node that is killed leaves the discovered list 90 s after its last announcement, measured once."""
 
 GROUP = Group(

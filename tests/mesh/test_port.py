@@ -150,6 +150,7 @@ NO_DEADLINE = pytest.mark.xfail(
         pytest.param(True, b"", b"", id="silent-tls", marks=NO_DEADLINE),
         pytest.param(False, b"\r\n", b"", id="blank line", marks=NO_DEADLINE),
         pytest.param(True, b"\r\n", b"", id="blank line-tls", marks=NO_DEADLINE),
+        pytest.param(False, HEAD + b"\r\n", b"\r\n", id="blank lines after a request", marks=NO_DEADLINE),
         *(
             pytest.param(secure, *sent, id=f"{name}{'-tls' if secure else ''}")
             for secure in (False, True)
