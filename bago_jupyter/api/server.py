@@ -69,9 +69,14 @@ class _Protocol(HttpToolsProtocol):
             from ..trust.tls import peer_fingerprint
 
             self.peer = peer_fingerprint(tls)
+        self.wants = HEAD
+        self._arm()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        idle = self.cycle is None or self.cycle.response_complete
+        if self.wants is None and idle and self.timeout_keep_alive_task is None:
+            self.wants = HEAD  # it said something that begins no request, a blank line for one
         if self.wants is not self.armed:  # most requests arrive whole, and need no timer
             self._arm()
 

@@ -182,7 +182,10 @@ class Link:
 
     def _turned(self, transition: Transition | None) -> None:
         backend, presence = self.backend, self.presence
-        if presence.state == "online":
+        before = backend.health
+        if presence.suspect:
+            backend.health, backend.reason = "unknown", "it missed the last probes"
+        elif presence.state == "online":
             backend.health, backend.reason = "healthy", None
         elif presence.state == "offline":
             backend.health, backend.reason = "unhealthy", presence.reason
@@ -192,6 +195,7 @@ class Link:
             )
             if transition.state == "offline":
                 backend.cut()
+        if transition is not None or backend.health != before:
             self._changed(self, transition)
 
     # -- news

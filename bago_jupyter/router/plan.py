@@ -63,8 +63,10 @@ def plan(
     )
 
 
-def _order(entry: tuple[float, int, Offer, Load]) -> tuple[float, int]:
-    return entry[:2]
+def _order(entry: tuple[float, int, Offer, Load]) -> tuple[bool, float, int]:
+    """By score; what may be gone comes after what is well."""
+    score, position, offer, _ = entry
+    return offer.health == "unknown", score, position
 
 
 def _candidate(offer: Offer, load: Load, score: float) -> Candidate:

@@ -52,7 +52,7 @@ def test_interrupt_is_told_too(ada: Node, bob: Node) -> None:
 def test_killed_is_noticed(ada: Node, bob: Node) -> None:
     bob.process.kill()
     until(lambda: not ada.routes_to(bob))
-    assert ada.state(bob) == "offline"
+    until(lambda: ada.state(bob) == "offline")
     assert "refused" in ada.paired(bob).reason
     assert ada.chat().headers["x-bago-node"] == "ada"
 

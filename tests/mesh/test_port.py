@@ -138,19 +138,14 @@ POST = b"POST /mesh/v1/pair HTTP/1.1\r\nhost: x\r\ncontent-length: 20000\r\n\r\n
 SLOW = {"one byte": (b"G", b""), "endless head": (HEAD, b"x: y\r\n"), "trickled body": (POST, b"x")}
 
 
-NO_DEADLINE = pytest.mark.xfail(
-    strict=True, reason="the deadline of a head begins with its first line, so none runs before that"
-)
-
-
 @pytest.mark.parametrize(
     ("secure", "first", "again"),
     [
         pytest.param(False, b"", b"", id="silent"),
-        pytest.param(True, b"", b"", id="silent-tls", marks=NO_DEADLINE),
-        pytest.param(False, b"\r\n", b"", id="blank line", marks=NO_DEADLINE),
-        pytest.param(True, b"\r\n", b"", id="blank line-tls", marks=NO_DEADLINE),
-        pytest.param(False, HEAD + b"\r\n", b"\r\n", id="blank lines after a request", marks=NO_DEADLINE),
+        pytest.param(True, b"", b"", id="silent-tls"),
+        pytest.param(False, b"\r\n", b"", id="blank line"),
+        pytest.param(True, b"\r\n", b"", id="blank line-tls"),
+        pytest.param(False, HEAD + b"\r\n", b"\r\n", id="blank lines after a request"),
         *(
             pytest.param(secure, *sent, id=f"{name}{'-tls' if secure else ''}")
             for secure in (False, True)

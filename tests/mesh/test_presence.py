@@ -11,7 +11,7 @@ from mesh.hosts import Node, Nodes, both_online, until
 
 from bago_jupyter.errors import BagoError
 
-LOSSY = 15.0
+LOSSY = 10.0
 """Seconds of packet loss; the benchmarks take longer."""
 
 
