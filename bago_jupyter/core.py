@@ -71,6 +71,11 @@ class Node:
         """The name that people see."""
         return self.settings.name or socket.gethostname().partition(".")[0]
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it goes down, or has. Thread-safe."""
+        return self._stopping is not None
+
     async def start(self) -> Node:
         """Come up: lock, identity, library, runners, API. Undone as a whole if a part fails."""
         try:

@@ -363,7 +363,7 @@ def _client(file: NodeFile) -> NodeClient:
 
 def _alive(client: NodeClient) -> bool:
     if client is _running.client and _running.node is not None:
-        return not _running.node.stopped.is_set()
+        return not _running.node.stopping
     return client.alive()
 
 
