@@ -29,6 +29,8 @@ class Pace:
         self._relay_share = 1 - cell_share
         self._default = sys.getswitchinterval()
         self._in_flight = 0
+        self._seen = False
+        """Whether a request began in this window; most are over before anybody looks."""
         self._quiet = 0
         self._timer: asyncio.TimerHandle | None = None
         self._cpu = self._wall = 0.0
@@ -37,6 +39,7 @@ class Pace:
     def enter(self) -> None:
         """A request begins."""
         self._in_flight += 1
+        self._seen = True
         if self._timer is None and self.enabled:
             sys.setswitchinterval(self._interval)
             self._mark()
@@ -59,7 +62,8 @@ class Pace:
 
     def _check(self) -> None:
         self._timer = None
-        self._quiet = 0 if self._in_flight else self._quiet + 1
+        self._quiet = 0 if self._in_flight or self._seen else self._quiet + 1
+        self._seen = False
         if self._quiet > LINGER:
             self._quiet = 0
             sys.setswitchinterval(self._default)
