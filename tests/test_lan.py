@@ -26,12 +26,13 @@ def ping(lan: Lan, host: int, address: str, count: int = 1) -> int:
 PING = """
 import socket, sys
 s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(0.02)
+s.settimeout(0.15)
 got = 0
 for n in range(int(sys.argv[2])):
     try:
         s.sendto(b'%d' % n, (sys.argv[1], 7777))
-        s.recv(100)
+        while int(s.recv(100)) != n:  # a late answer is none
+            pass
         got += 1
     except OSError:
         pass
