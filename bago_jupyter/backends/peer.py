@@ -11,7 +11,7 @@ from ..relay import Pool, replace_model
 from ..router import Offer
 from ..router.offer import Health
 from ..trust.secret import Secret
-from .base import Opened, Request
+from .base import Opened, Request, nothing
 from .framed import FramedExchange
 
 ADMISSION = 3.0
@@ -41,7 +41,6 @@ class PeerBackend:
         self.weight = 1.0
         self.max_load_percent = 100
         self._pool: Pool | None = None
-        self._exchanges: set[FramedExchange] = set()
 
     @property
     def address(self) -> str | None:
@@ -96,11 +95,9 @@ class PeerBackend:
             lines += (name, b": ", value, b"\r\n")
         outer = await self._pool.send(b"".join(lines) + b"\r\n", body, ADMISSION)
         framed = FramedExchange(outer)
-        self._exchanges.add(framed)
         try:
-            return Opened(await framed.opened(), lambda: self._exchanges.discard(framed))
+            return Opened(await framed.opened(), nothing)
         except BaseException:
-            self._exchanges.discard(framed)
             framed.close()
             raise
 

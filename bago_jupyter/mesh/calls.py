@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..errors import BagoError, NodeUnreachable, UpstreamFailed
+from ..errors import NodeUnreachable, UpstreamFailed
 from ..relay import Pool
 from ..trust import address
 from ..trust.messages import LARGEST
@@ -84,7 +84,5 @@ async def _once(text: str, tls: ssl.SSLContext, path: str, body: bytes) -> bytes
     pool = Pool(host, port, tls=tls, connect_timeout=TIMEOUT)
     try:
         return await post(pool, path, body)
-    except BagoError:
-        raise
     finally:
         pool.close()
