@@ -64,7 +64,7 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_only_our_own_two_tags_are_left(text):
     shown = safe(text)
-    assert not TAG.search(OURS.sub("", shown)), shown
+    assert not TAG.search(OURS.sub(" ", shown)), shown
     assert not re.search(r"(?:java|vb)script\\?:", shown, re.IGNORECASE), shown
     assert "![" not in shown
     assert set(re.findall(r"&(?:#\d+|\w+);", shown)) <= {"&lt;"} | {f"&#{n};" for n in range(128)}
