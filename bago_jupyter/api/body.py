@@ -55,6 +55,7 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
     return Shape(
         model=envelope.model,
         task=endpoint.task,
+        dialect=endpoint.dialect,
         stream=bool(envelope.stream),
         prompt_tokens=len(body) // BYTES_PER_TOKEN,
         least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN if len(body) > SHORT else 0,

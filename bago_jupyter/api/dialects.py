@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from ..errors import BagoError
-from ..router.shape import Task
-
-Dialect = Literal["chat", "completions", "embeddings", "rerank", "responses", "messages"]
+from ..router.shape import Dialect, Task
 
 
 class Endpoint(NamedTuple):

@@ -14,10 +14,11 @@ from ..backends import Answer, Request
 from ..errors import BagoError, MethodNotAllowed, ModelNotFound, Unavailable
 from ..relay import WholeEvents
 from ..router import Shape
+from ..router.shape import Dialect
 from ..trust.peers import Peer
 from .body import read_shape
 from .context import Context
-from .dialects import Dialect, Endpoint, error_event, retell
+from .dialects import Endpoint, error_event, retell
 from .guard import bearer, check_key, is_local
 from .respond import read_body, send_error, send_whole, started
 

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from ..errors import BagoError, BodyTooLarge, InvalidRequest
-from .dialects import Dialect, error_body
+from ..router.shape import Dialect
+from .dialects import error_body
 
 
 async def read_body(receive: Any, headers: dict[bytes, bytes], limit: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from ..errors import (
     BagoError,
@@ -146,6 +147,8 @@ class Dispatcher:
         self.loads: dict[tuple[str, str], Load] = {}
         self.breakers = Breakers()
         self.decisions: OrderedDict[str, Decision] = OrderedDict()
+        self.recorder: Callable[[Decision], None] = lambda decision: None
+        """Called with every decision when its request is over; must not wait."""
         self._bus = bus
         self._turn = 0
 
@@ -212,7 +215,12 @@ class Dispatcher:
         last: BagoError | None = None
         for position, offer in enumerate(chosen.offers):
             decision.attempts.append(
-                Attempt(backend=offer.backend, node=offer.node, started=time.time() - decision.at)
+                Attempt(
+                    backend=offer.backend,
+                    node=offer.node,
+                    model=offer.model,
+                    started=time.time() - decision.at,
+                )
             )
             self._load(offer).reserve(shape.work)
             self.breakers.of(offer.backend, offer.model).began(time.monotonic())
@@ -331,6 +339,7 @@ class Dispatcher:
                 self._load(answer._offer).measured(
                     decision.completion_tokens, decision.seconds - attempt.first_byte
                 )
+        self.recorder(decision)
         if self._bus.watched:
             self._bus.publish(
                 RequestEnded(

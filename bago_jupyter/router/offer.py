@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from .shape import Task
+from .shape import Dialect, Task
 
 Health = Literal["healthy", "warming", "unhealthy", "disabled", "unknown"]
 
@@ -36,6 +36,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Answered on this machine."""
     peer: bool = False
     """Answered by another node of the mesh."""
+    dialects: frozenset[Dialect] | None = None
+    """What it speaks, natively or by translation; ``None`` is all."""
+    shared: bool = True
+    """Whether requests of peers may go there."""
     slots: int = 1
     max_load_percent: int = 100
     """Share of its slots that requests from here may take."""

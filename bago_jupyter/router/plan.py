@@ -96,6 +96,11 @@ def _gate(shape: Shape, offer: Offer, load: Load, breakers: Breakers, now: float
         return "local-only", "the request may not leave this machine"
     if shape.relayed and offer.peer:
         return "relayed", "a relayed request is not relayed again"
+    if shape.relayed and not offer.shared:
+        return "sharing", "it is not shared with peers"
+    if offer.dialects is not None and shape.dialect not in offer.dialects:
+        spoken = ", ".join(sorted(offer.dialects))
+        return "dialect", f"it cannot answer {shape.dialect} requests, only {spoken}"
     if offer.context_length and shape.least_tokens > offer.context_length:
         return (
             "context",

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 Task = Literal["generate", "embed", "rerank"]
+Dialect = Literal["chat", "completions", "embeddings", "rerank", "responses", "messages"]
+"""How a client speaks, by the route it asks."""
 
 DEFAULT_ANSWER = 256
 """Tokens of an answer that nobody bounded, for estimates of work only."""
@@ -18,6 +20,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     model: str
     """As the client wrote it: ``name`` or ``node/name``."""
     task: Task = "generate"
+    dialect: Dialect = "chat"
     stream: bool = False
     prompt_tokens: int = 0
     """Estimate from the size of the body, for the work it makes."""
@@ -25,6 +28,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Prompt tokens that it has at the very least, for the gate that refuses."""
     max_tokens: int | None = None
     caller: str = "local"
+    """Whose fair share it counts against: a peer, a notebook, the name of an API key, an address."""
     local_only: bool = False
     """Only this machine may see the prompt."""
     relayed: bool = False

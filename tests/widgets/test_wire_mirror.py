@@ -1,4 +1,4 @@
-"""``js/src/wire.ts`` says the same as ``bago_jupyter/wire.py``."""
+"""``js/src/wire.ts`` says the same as ``bago_jupyter/wire``."""
 
 from __future__ import annotations
 
