@@ -125,6 +125,8 @@ class Inference:
             path=endpoint.path,
             body=body,
             model=shape.model,
+            dialect=shape.dialect,
+            stream=shape.stream,
             headers=[(name, value) for name, value in headers.items() if name in FORWARDED],
             header_timeout=self._context.settings.header_timeout,
         )

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from ..router import Offer
+from ..router.shape import Dialect
 
 
 class Request(msgspec.Struct, kw_only=True, gc=False):
@@ -19,6 +20,8 @@ class Request(msgspec.Struct, kw_only=True, gc=False):
     body: bytes
     model: str = ""
     """As the body names it."""
+    dialect: Dialect = "chat"
+    stream: bool = False
     headers: list[tuple[bytes, bytes]] = []
     """Headers of the client that a backend may see; never its keys."""
     header_timeout: float = 300.0
