@@ -36,6 +36,12 @@ system:  ## Debian packages that some tests need; without them those are skipped
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SYSTEM_PACKAGES) \
 	  || echo "Some could not be installed; the tests that need them are skipped."; \
 	fi
+	@if ! command -v promtool >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing promtool, without the server that it comes with"; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends prometheus \
+	  || echo "It could not be installed; the test that needs it is skipped."; \
+	  ! command -v systemctl >/dev/null || systemctl disable -q --now prometheus 2>/dev/null || true; \
+	fi
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=.")'

@@ -20,9 +20,11 @@ from .magics.parse import Given, first_words, parse, second_words, suggest
 from .magics.quiet import Usage
 from .magics.session import Session
 from .magics.table import VERBS
+from .magics.verbs.connections import rows as mesh_rows
 from .magics.verbs.models import everywhere
 from .magics.verbs.nodes import history
 from .magics.verbs.pairing import look_around
+from .magics.verbs.stats import rows as stats_rows
 from .settings import NAMES, PREFIX, SECRETS, Settings
 from .wire import NodeFile
 
@@ -30,12 +32,20 @@ LISTS: dict[str, Callable[[Given], Any]] = {
     "status": lambda given: launch.node().status(),
     "models": lambda given: everywhere(launch.node()),
     "why": lambda given: launch.node().why(given.argument or None),
+    "stats": stats_rows,
     "log": lambda given: launch.node().log(given.options.get("lines", 50)),
     "discover": lambda given: look_around(launch.node()),
     "keys": lambda given: launch.node().keys(),
+    "apikeys": lambda given: launch.node().api_keys(),
+    "route": lambda given: launch.node().routes(),
     "requests": lambda given: launch.node().requests(),
     "nodes": lambda given: _nodes(given),
     "nodes show": lambda given: launch.node().paired(given.argument),
+    "mesh": lambda given: mesh_rows(),
+    "mesh list": lambda given: launch.node().connections(),
+    "mesh show": lambda given: launch.node().connection(given.argument),
+    "mesh health": lambda given: _health(given),
+    "mesh models": lambda given: launch.node().connection_models(given.argument),
     "nodes ping": lambda given: launch.node().ping(given.argument),
 }
 """Verbs that ``--json`` prints as the management API gives them."""
@@ -46,6 +56,7 @@ NOT_HERE = ("up", "reset", "help")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for an error said on stderr, 130 for Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    launch.caller = "cli"
     try:
         words = _take_home(words)
         if not words or words[0] in ("help", "-h", "--help"):
@@ -93,6 +104,11 @@ def _nodes(given: Given) -> Any:
     if given.options.get("history"):
         return history(client, given.argument)
     return client.paired(given.argument) if given.argument else client.nodes()
+
+
+def _health(given: Given) -> Any:
+    client = launch.node()
+    return client.check_connection(given.argument) if given.argument else client.check_connections()
 
 
 def _serve(words: list[str]) -> None:

@@ -18,18 +18,23 @@ from . import logs, sharedhost
 from ._version import __version__
 from .api import App, Context, Server
 from .backends import Backend, Dispatcher, LocalBackend
+from .backends.routes import Routes
+from .connections import Connections
 from .discovery import Announcement
 from .engines.describe import describe_all
 from .engines.engine import ENGINES, accelerator
 from .engines.library import Library
 from .engines.runners import Runners
 from .errors import BagoError, StateError
-from .events import Bus, LibraryChanged, NodeDown, NodeUp, Notice, RunnerChanged
+from .events import Bus, LibraryChanged, NodeDown, NodesChanged, NodeUp, Notice, RunnerChanged
 from .identity import Identity
 from .mesh import Mesh
+from .mesh.sharing import Sharing
 from .relay import Pace
 from .settings import Settings
 from .state import Home
+from .statistics import Statistics
+from .trust.apikeys import ApiKeys
 from .wire import NodeFile, Place, RunnerInfo, Status
 
 log = logging.getLogger("bago.node")
@@ -115,6 +120,7 @@ class Node:
             library=len(self.library.models),
             runners=self.runners.infos(),
             requests=self.dispatcher.counts,
+            draining=self.local.draining,
             notices=self.notices,
         )
 
@@ -129,7 +135,18 @@ class Node:
         settings = self.settings = sharedhost.with_key(settings, home)
         self.library = Library(settings.models_dir, home.root / "library.json", self._library_changed)
         self.runners = Runners(settings, self._runner_changed)
-        self.dispatcher = Dispatcher(self.bus, max_queue=settings.max_queue)
+        self.dispatcher = Dispatcher(
+            self.bus,
+            policy=settings.policy,
+            max_queue=settings.max_queue,
+            idle_timeout=settings.idle_timeout,
+        )
+        self.routes = Routes(home)
+        self.dispatcher.routes = self.routes.all()
+        self.statistics = Statistics(home.root / "stats.db", self._notice)
+        self.dispatcher.recorder = self.statistics.record
+        await self.statistics.start()
+        stack.push_async_callback(self.statistics.stop)
         stack.push_async_callback(self.dispatcher.close)
         stack.push_async_callback(self.runners.stop)
         await self.library.start()
@@ -138,6 +155,8 @@ class Node:
         self.dispatcher.add(self.local)
         for backend in self._extra:
             self.dispatcher.add(backend)
+        sharing = Sharing(home)
+        self.local.shares = sharing.shares
         self.mesh = Mesh(
             settings,
             home,
@@ -145,8 +164,11 @@ class Node:
             self.dispatcher,
             self.bus,
             describe=self._describe,
-            own=self.local.id,
+            sharing=sharing,
             expose=self._expose,
+        )
+        self.connections = Connections(
+            home, self.dispatcher, taken=self._node_names, changed=self._connections_changed
         )
         pace = Pace(settings.switch_interval, settings.cell_share)
         stack.callback(pace.close)
@@ -176,6 +198,8 @@ class Node:
         stack.callback(home.forget_node, os.getpid())
         stack.push_async_callback(self.mesh.stop)
         await self.mesh.start()
+        stack.push_async_callback(self.connections.stop)
+        await self.connections.start()
 
     async def _stop(self, reason: str) -> None:
         log.info("Node %s stops: %s", self.name, reason)
@@ -194,9 +218,14 @@ class Node:
             local=self.local,
             dispatcher=self.dispatcher,
             mesh=self.mesh,
+            connections=self.connections,
+            routes=self.routes,
+            api_keys=ApiKeys(self.home),
+            statistics=self.statistics,
             bus=self.bus,
             pace=pace,
             status=self.status,
+            drain=self._drain,
             shut_down=lambda: _later(lambda: self.stop("asked to by a client")),
             configure=self._configure,
             admin_token=token,
@@ -218,10 +247,18 @@ class Node:
     async def _expose(self) -> None:
         await self._server.expose()
 
+    async def _drain(self, on: bool) -> None:
+        """Take no new requests for the models of this node, or of its connections for peers."""
+        log.info("Node %s %s", self.name, "drains" if on else "takes requests again")
+        self.local.draining = self.mesh.draining = on
+        self.dispatcher.refresh()
+        await self.mesh.refresh()
+
     async def _configure(self, changes: dict[str, Any]) -> None:
         """Change settings live and keep them in ``settings.toml``. Raises :class:`SettingsError`."""
         self.settings = self._context.settings = self.settings.replace(**changes)
         self.settings.save(changes)
+        self.dispatcher.configure(self.settings.policy, self.settings.max_queue, self.settings.idle_timeout)
         if self.settings.external:
             await self._server.expose()
         await self.mesh.configure(self.settings)
@@ -234,6 +271,14 @@ class Node:
     def _runner_changed(self, info: RunnerInfo) -> None:
         self._refresh()
         self.bus.publish(RunnerChanged(runner=info))
+
+    def _node_names(self) -> list[str]:
+        return [self.name, *(peer.name for peer in self.mesh.peers)]
+
+    def _connections_changed(self) -> None:
+        self._refresh()
+        if self.bus.watched:
+            self.bus.publish(NodesChanged(at=time.time()))
 
     def _refresh(self) -> None:
         self.dispatcher.refresh()

@@ -68,6 +68,11 @@ class MethodNotAllowed(BagoError):
     type = "invalid_request_error"
     code = "method_not_allowed"
 
+    def __init__(self, message: str, *, allow: str):
+        super().__init__(message)
+        self.allow = allow
+        """The methods that exist (RFC 9110, 10.2.1)."""
+
 
 class Unauthorized(BagoError):
     """A key is missing or wrong."""
@@ -93,12 +98,25 @@ class BodyTooLarge(BagoError):
     code = "request_too_large"
 
 
+class UnsupportedEncoding(BagoError):
+    """The request body is compressed."""
+
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_encoding"
+
+
 class Overloaded(BagoError):
     """Every slot and every place in the queue is taken."""
 
     status = 429
     type = "rate_limit_error"
     code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, queued: int = 0):
+        super().__init__(message, retry_after=retry_after)
+        self.queued = queued
+        """Requests that wait."""
 
 
 class Unsupported(BagoError):

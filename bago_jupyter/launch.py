@@ -35,6 +35,9 @@ STOP_TIMEOUT = 1.5
 TAKEOVER_POLL = 0.5
 """Seconds between two looks at the lock of a node that runs elsewhere."""
 
+caller: str | None = None
+"""What the requests of this process are counted under; ``None`` is the name of its notebook."""
+
 log = logging.getLogger("bago.launch")
 _lock = threading.RLock()
 
@@ -353,12 +356,14 @@ def _wait_for_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 def _client(file: NodeFile) -> NodeClient:
     from .client import NodeClient
+    from .client.caller import of_this_process
 
+    name = caller or of_this_process()
     if file.place == "kernel" and file.pid == os.getpid():
         from .nested import NestedTransport
 
-        return NodeClient(file, transport=NestedTransport())
-    return NodeClient(file)
+        return NodeClient(file, caller=name, transport=NestedTransport())
+    return NodeClient(file, caller=name)
 
 
 def _alive(client: NodeClient) -> bool:

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import platformdirs
@@ -25,6 +25,8 @@ SECRETS = ("api_key", "cluster_key")
 _UNKEPT = (*SECRETS, "external")
 """Settings that are not written; ``external`` would forbid a start without the API key, which is not kept."""
 FILE = "settings.toml"
+Policy = Literal["balanced", "round-robin", "weighted", "least-loaded", "fastest", "priority"]
+POLICIES: tuple[str, ...] = get_args(Policy)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,8 +69,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Largest request body, in bytes."""
     header_timeout: float = 300.0
     """Seconds a backend may take to its first response header."""
+    idle_timeout: float = 120.0
+    """Seconds without a byte in the middle of an answer after which its backend counts as frozen."""
     max_queue: int = 256
-    """Requests that may wait or run at once; beyond it the answer is 429."""
+    """Requests that may wait for a slot; beyond it the answer is 429."""
+    policy: Policy = "balanced"
+    """How a backend is chosen among several that have the model."""
 
     loop: Literal["auto", "uvloop", "asyncio"] = "auto"
     """Event loop of the node's thread; ``auto`` is uvloop where it exists."""
@@ -160,6 +166,7 @@ _RANGES = (
     ("max_body", 1024, 1 << 33),
     ("max_queue", 1, 1 << 20),
     ("header_timeout", 0.01, 86_400),
+    ("idle_timeout", 0.01, 86_400),
     ("load_timeout", 1, 86_400),
     ("idle_unload", 0, 1 << 31),
     ("switch_interval", 0, 1),

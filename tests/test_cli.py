@@ -224,3 +224,36 @@ def test_a_key_in_the_arguments_of_serve_is_refused(pair: Pair) -> None:
         assert refused.returncode == 1
         assert "BAGO_" + option[2:].replace("-", "_").upper() in refused.stderr
         assert "hush-hush" not in refused.stderr
+
+
+def test_api_keys_are_shown_once_or_written_to_a_file(pair: Pair, tmp_path: Path) -> None:
+    alpha, _ = pair
+    key, told = alpha.must("apikeys", "add", "laptop").splitlines()
+    assert key.startswith("bago-sk-") and "not shown again" in told
+    path = tmp_path / "key"
+    assert "bago-sk-" not in alpha.must("apikeys", "add", "Ada's phone", "--to-file", str(path))
+    assert path.stat().st_mode & 0o777 == 0o600 and path.read_text().startswith("bago-sk-")
+    listed = alpha.must("apikeys", "--json")
+    assert [(entry["name"], entry["last_used"], entry["key"]) for entry in lists(listed)] == [
+        ("Ada's phone", None, None),
+        ("laptop", None, None),
+    ]
+    assert "laptop" in alpha.must("apikeys")
+    for name in ("laptop", "Ada's phone"):
+        assert "is removed" in alpha.must("apikeys", "remove", name)
+    assert alpha.cli("apikeys", "remove", "laptop").returncode == 1
+    written = "".join(file.read_text("latin-1") for file in alpha.home.rglob("*") if file.is_file())
+    assert key not in written + listed and path.read_text().strip() not in written + listed
+
+
+def test_routes_and_the_caller_of_the_command_line(pair: Pair) -> None:
+    alpha, _ = pair
+    said = alpha.must("route", "set", "code", "Ada's laptop/phi", "else", "phi-3")
+    assert "code leads to Ada's laptop/phi, else phi-3." in said and "Nobody offers" in said
+    assert lists(alpha.must("route", "--json")) == [
+        {"name": "code", "targets": (both := ["Ada's laptop/phi", "phi-3"]), "missing": both}
+    ]
+    assert "route 'code'" in alpha.cli("chat", "-m", "code", "Hi").stderr
+    assert alpha.client.why().caller == "cli"
+    assert "is removed" in alpha.must("route", "remove", "code")
+    assert "no route" in alpha.must("route")

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from ..errors import BagoError, MethodNotAllowed
+from ..router.shape import Dialect
 from .context import Context
 from .dialects import ENDPOINTS
 from .guard import check_external, check_host, is_local
@@ -48,16 +49,19 @@ class App:
                 scope["app"] = self  # has Starlette raise its 405 instead of answering it
                 await self._rest(scope, receive, send)
         except BagoError as error:
-            await self._fail(error, scope, send)
-        except HTTPException:
-            await self._fail(MethodNotAllowed(f"{scope['path']} is not for {scope['method']}."), scope, send)
+            await self._fail(error, scope, send, headers)
+        except HTTPException as refused:
+            allow = (refused.headers or {}).get("Allow", "")
+            wrong = MethodNotAllowed(f"{scope['path']} is not for {scope['method']}.", allow=allow)
+            await self._fail(wrong, scope, send, headers)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            await self._fail(BagoError("The node made a mistake; see %bago log."), scope, send)
+            await self._fail(BagoError("The node made a mistake; see %bago log."), scope, send, headers)
 
     @staticmethod
-    async def _fail(error: BagoError, scope: Any, send: Any) -> None:
+    async def _fail(error: BagoError, scope: Any, send: Any, headers: dict[bytes, bytes]) -> None:
         if started(send):
             return  # too late for an answer: the server closes the connection
         endpoint = ENDPOINTS.get(scope["path"])
-        await send_error(send, error, endpoint.dialect if endpoint else "chat")
+        other: Dialect = "messages" if b"anthropic-version" in headers else "chat"
+        await send_error(send, error, endpoint.dialect if endpoint else other)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from ..backends.routes import MAX_NAME
 from ..errors import InvalidRequest
-from ..router import Shape
+from ..router import Shape, prefix_of
+from ..router.affinity import FINE
 from .dialects import Endpoint
 
 BYTES_PER_TOKEN = 4
-MAX_NAME = 512
 SHORT = 2048
 """Bytes of a body that fits every context, so that nobody counts."""
 MOST_BYTES_PER_TOKEN = 16
@@ -24,6 +25,7 @@ class _Envelope(msgspec.Struct, gc=False):
     prompt: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     stream: bool | None = None
+    system: msgspec.Raw = msgspec.Raw()
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     max_output_tokens: int | None = None
@@ -60,9 +62,17 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         prompt_tokens=len(body) // BYTES_PER_TOKEN,
         least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN if len(body) > SHORT else 0,
         max_tokens=next((bound for bound in bounds if bound is not None and bound >= 0), None),
+        prefix=_prefix(envelope, body),
         caller=caller,
         relayed=relayed,
     )
+
+
+def _prefix(envelope: _Envelope, body: bytes) -> tuple[int, ...]:
+    if len(body) < FINE:
+        return ()
+    prompt = max(bytes(envelope.messages), bytes(envelope.prompt), bytes(envelope.input), key=len)
+    return prefix_of(prompt, bytes(envelope.system))
 
 
 def _text_bytes(envelope: _Envelope, endpoint: Endpoint) -> int:

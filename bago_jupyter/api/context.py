@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..backends import Dispatcher, LocalBackend
+from ..backends.routes import Routes
+from ..connections import Connections
 from ..engines.library import Library
 from ..engines.runners import Runners
 from ..events import Bus
@@ -14,6 +16,8 @@ from ..mesh import Mesh
 from ..relay import Pace
 from ..settings import Settings
 from ..state import Home
+from ..statistics import Statistics
+from ..trust.apikeys import ApiKeys
 from ..wire import Status
 
 
@@ -28,9 +32,14 @@ class Context:
     local: LocalBackend
     dispatcher: Dispatcher
     mesh: Mesh
+    connections: Connections
+    routes: Routes
+    api_keys: ApiKeys
+    statistics: Statistics
     bus: Bus
     pace: Pace
     status: Callable[[], Status]
+    drain: Callable[[bool], Awaitable[None]]
     shut_down: Callable[[], None]
     configure: Callable[[dict[str, Any]], Awaitable[None]]
     """Change settings live. Raises ``SettingsError``."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..backends.failures import mistake
 from ..errors import BagoError
 from ..router.shape import Dialect, Task
 
@@ -57,7 +58,9 @@ def error_event(error: BagoError, dialect: Dialect) -> bytes:
     if dialect == "messages":
         return b"event: error\ndata: " + error_body(error, dialect) + b"\n\n"
     if dialect == "responses":
-        event = {"type": "error", "code": error.code, "message": error.message, "param": None}
+        # flat as OpenAI documents it, and with the object by which its packages know that a stream failed
+        told = _openai(error)
+        event = {**told, "type": "error", "sequence_number": 0, "error": told}
         return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
     return b"data: " + error_body(error, dialect) + b"\n\n"
 
@@ -103,5 +106,7 @@ def retell(status: int, body: bytes) -> BackendError | None:
         return BackendError(
             400, error.message, "invalid_request_error", "context_length_exceeded", "messages"
         )
+    if status == 500 and (code := mistake(error.message.encode())) is not None:
+        return BackendError(400, error.message, "invalid_request_error", code, error.param)
     kind = "invalid_request_error" if status < 500 else "server_error"
     return BackendError(status, error.message, kind, error.type or kind, error.param)

@@ -53,8 +53,13 @@ def check_key(presented: bytes | None, *keys: str | None) -> None:
 
 def check_admin(presented: bytes | None, token: str) -> None:
     """As :func:`check_key` for management. Raises :class:`Unauthorized`."""
-    if not hmac.compare_digest(presented or b"", token.encode()):
+    if not is_admin(presented, token):
         raise Unauthorized(_ADMIN_HINT)
+
+
+def is_admin(presented: bytes | None, token: str) -> bool:
+    """Whether ``presented`` is the local admin token. Takes constant time."""
+    return hmac.compare_digest(presented or b"", token.encode())
 
 
 def bearer(authorization: bytes | None) -> bytes | None:

@@ -10,22 +10,25 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..backends import Answer, Request
-from ..errors import BagoError, MethodNotAllowed, ModelNotFound, Unavailable
+from ..backends import Answer, Records, Request
+from ..errors import BagoError, MethodNotAllowed, Unavailable
 from ..relay import WholeEvents
 from ..router import Shape
 from ..router.shape import Dialect
 from ..trust.peers import Peer
 from .body import read_shape
+from .callers import Callers
 from .context import Context
 from .dialects import Endpoint, error_event, retell
-from .guard import bearer, check_key, is_local
 from .respond import read_body, send_error, send_whole, started
 
 log = logging.getLogger("bago.api")
 
-FORWARDED = frozenset({b"content-type", b"accept", b"anthropic-version", b"anthropic-beta", b"openai-beta"})
+FORWARDED = frozenset({b"accept", b"anthropic-version", b"anthropic-beta", b"openai-beta"})
 """Headers of the client that a backend may see."""
+JSON = (b"content-type", b"application/json")
+"""What the body was found to be, whatever the client called it: llama-server takes only 8 KiB of what
+curl sends without being told."""
 DROPPED = frozenset(
     {
         b"connection",
@@ -60,6 +63,7 @@ class Inference:
 
     def __init__(self, context: Context):
         self._context = context
+        self._callers = Callers(context)
 
     async def __call__(
         self,
@@ -74,7 +78,7 @@ class Inference:
     ) -> None:
         """Answer one request, of a client or of paired ``peer``; ``admit`` is awaited once it is read."""
         given = headers.get(b"x-request-id")
-        fits = given is not None and _ID.fullmatch(given) and given.decode() not in self._decisions
+        fits = given is not None and _ID.fullmatch(given) and given.decode() not in self._records
         id = given.decode() if given is not None and fits else f"req_{_prefix}{next(_count):x}"
         task = asyncio.current_task()
         assert task is not None
@@ -86,7 +90,7 @@ class Inference:
             request, shape = await self._read(endpoint, scope, receive, headers, id, peer)
             if admit is not None:
                 await admit()
-            answer = await self._context.dispatcher.open(request, shape, endpoint.dialect)
+            answer = await self._context.dispatcher.open(request, shape)
             await _relay(answer, endpoint.dialect, id, scope, send)
         except asyncio.CancelledError:
             if scope[GONE] is not None and not started(send):  # the node stops, the client is still there
@@ -100,8 +104,8 @@ class Inference:
             pace.leave()
 
     @property
-    def _decisions(self) -> Any:
-        return self._context.dispatcher.decisions
+    def _records(self) -> Records:
+        return self._context.dispatcher.records
 
     async def _read(
         self,
@@ -113,13 +117,10 @@ class Inference:
         peer: Peer | None,
     ) -> tuple[Request, Shape]:
         if scope["method"] != "POST":
-            raise MethodNotAllowed(f"Use POST for {scope['path']}.")
-        if peer is None:
-            self._check_key(headers, scope)
+            raise MethodNotAllowed(f"Use POST for {scope['path']}.", allow="POST")
+        caller = self._callers.client(headers, scope) if peer is None else self._callers.peer(peer)
         body = await read_body(receive, headers, self._context.settings.max_body)
-        shape = read_shape(body, endpoint, peer.name if peer else "local", relayed=peer is not None)
-        if peer is not None and not self._context.mesh.sharing.shares(shape.model):
-            raise ModelNotFound(f"This node shares no model {shape.model!r}.", param="model")
+        shape = read_shape(body, endpoint, caller, relayed=peer is not None)
         request = Request(
             id=id,
             path=endpoint.path,
@@ -127,16 +128,10 @@ class Inference:
             model=shape.model,
             dialect=shape.dialect,
             stream=shape.stream,
-            headers=[(name, value) for name, value in headers.items() if name in FORWARDED],
+            headers=[JSON, *((name, value) for name, value in headers.items() if name in FORWARDED)],
             header_timeout=self._context.settings.header_timeout,
         )
         return request, shape
-
-    def _check_key(self, headers: dict[bytes, bytes], scope: Any) -> None:
-        key = self._context.settings.api_key
-        if key is not None or not is_local(scope):
-            presented = bearer(headers.get(b"authorization")) or headers.get(b"x-api-key")
-            check_key(presented, key, self._context.admin_token)
 
 
 async def _relay(answer: Answer, dialect: Dialect, id: str, scope: Any, send: Any) -> None:

@@ -103,6 +103,8 @@ class MeshApp:
         endpoint = ENDPOINTS.get(path)
         if endpoint is None:
             raise NotFound(f"There is no route {path} to relay to.")
+        if self._mesh.draining:
+            raise Unavailable("This node drains and takes no new requests; another one may answer.")
         framing = FramingSend(send)
         try:
             await self._inference(endpoint, scope, receive, framing, headers, peer=peer, admit=framing.admit)
@@ -128,7 +130,8 @@ class MeshApp:
             await send({"type": "http.response.body", "body": line + b"\n", "more_body": True})
             async with mesh.news:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(mesh.news.wait(), HEARTBEAT)
+                    async with asyncio.timeout(HEARTBEAT):
+                        await mesh.news.wait()
 
     async def _bye(self, peer: Peer, body: bytes, send: Any) -> None:
         try:

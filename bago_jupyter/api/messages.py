@@ -20,6 +20,11 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
+def number(text: str | None, default: int) -> int:
+    """A count in a query, ``default`` where there is none or it is not one."""
+    return int(text) if text is not None and text.isdecimal() and len(text) < 10 else default
+
+
 async def read(request: Request, type: type[T]) -> T:
     """The body as a message of ``type``. Raises :class:`InvalidRequest`."""
     body = bytearray()

@@ -124,6 +124,7 @@ class _Nodes:
         wanted = await read(request, SharingWanted)
         self._context.library.get(wanted.model)
         self._mesh.sharing.set(wanted.model, wanted.shared)
+        self._context.dispatcher.refresh()
         await self._mesh.refresh()
         return answer(None)
 

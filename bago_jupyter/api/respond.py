@@ -5,13 +5,26 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..errors import BagoError, BodyTooLarge, InvalidRequest
+from ..errors import (
+    BagoError,
+    BodyTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    Overloaded,
+    UnsupportedEncoding,
+)
 from ..router.shape import Dialect
 from .dialects import error_body
 
 
 async def read_body(receive: Any, headers: dict[bytes, bytes], limit: int) -> bytes:
-    """The whole request body. Raises :class:`BodyTooLarge`; a client that leaves cancels the request."""
+    """The whole request body; a client that leaves cancels the request.
+
+    Raises :class:`BodyTooLarge`, :class:`UnsupportedEncoding`.
+    """
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() not in (b"", b"identity"):
+        raise UnsupportedEncoding("Compressed request bodies are not read here; send plain JSON.")
     length = headers.get(b"content-length")
     if length is not None and not length.isdigit():
         raise InvalidRequest("The header content-length is not a number.")
@@ -52,6 +65,10 @@ async def send_error(send: Any, error: BagoError, dialect: Dialect = "chat", id:
         headers.append((b"x-request-id", id.encode()))
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+    if isinstance(error, Overloaded) and error.queued:
+        headers.append((b"x-bago-queue", b"%d" % error.queued))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", error.allow.encode()))
     await send_whole(send, error.status, headers, error_body(error, dialect))
 
 

@@ -14,18 +14,20 @@ from ..engines.describe import describe, describe_all
 from ..engines.pull import pull
 from ..engines.starters import STARTERS
 from ..errors import Forbidden, NotFound
-from ..wire import Decision, LoadRequest, ModelInfo, PullRequest, UnloadRequest
-from . import nodes
-from .catalogue import list_models, show_model
+from ..wire import Drain, LoadRequest, ModelInfo, PullRequest, UnloadRequest
+from . import apikeys, chains, connections, decisions, nodes, stats
+from .catalogue import as_anthropic, list_models, show_model
 from .context import Context
 from .guard import bearer, check_admin, check_key, is_local
 from .jobs import sse, stream
-from .messages import answer, read
-from .metrics import CONTENT_TYPE, exposition
+from .messages import answer, number, read
+from .metrics import exposition
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 PEERS_MAY = frozenset({"/api/v1/models/load", "/api/v1/models/unload", "/api/v1/models/pull"})
+ANTHROPIC = "anthropic-version"
+"""A header that every client of Anthropic's API sends."""
 LOG_TAIL = 1024 * 1024
 """Bytes at the end of the log file that are looked at."""
 
@@ -50,14 +52,18 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
         ("POST", "/api/v1/models/load", admin.load),
         ("POST", "/api/v1/models/unload", admin.unload),
         ("POST", "/api/v1/models/pull", admin.pull),
-        ("GET", "/api/v1/decisions", admin.decisions),
-        ("GET", "/api/v1/decisions/{id}", admin.decision),
         ("GET", "/api/v1/log", admin.log),
         ("GET", "/api/v1/events", admin.events),
+        ("POST", "/api/v1/drain", admin.drain),
         ("POST", "/api/v1/shutdown", admin.shutdown),
     ]
 
+    table += decisions.table(context)
     table += nodes.table(context)
+    table += connections.table(context)
+    table += apikeys.table(context)
+    table += chains.table(context)
+    table += stats.table(context)
     if trusted:
         table = [row for row in table if row[1] in PEERS_MAY]
 
@@ -79,6 +85,8 @@ def _checked(context: Context, path: str, handler: Handler) -> Handler:
         presented = bearer(request.headers.get("authorization", "").encode("latin-1"))
         if path.startswith("/api/"):
             check_admin(presented, context.admin_token)
+        elif path.startswith("/v1/") and context.api_keys.name_of(_key_of(request)) is not None:
+            pass
         elif not is_local(request.scope) and path != "/health":
             check_key(_key_of(request), context.settings.api_key)
         elif path.startswith("/v1/") and context.settings.api_key is not None:
@@ -100,13 +108,16 @@ class _Public:
         return answer({"status": "ok", "service": "bago"})
 
     async def metrics(self, request: Request) -> Response:
-        return Response(exposition(self._context), headers={"content-type": CONTENT_TYPE})
+        text, kind = await exposition(self._context, request.headers.get("accept", ""))
+        return Response(text, headers={"content-type": kind, "vary": "accept"})
 
     async def models(self, request: Request) -> Response:
-        return answer(list_models(self._context.dispatcher.table))
+        listed = list_models(self._context.dispatcher.table)
+        return answer(as_anthropic(listed) if ANTHROPIC in request.headers else listed)
 
     async def model(self, request: Request) -> Response:
-        return answer(show_model(self._context.dispatcher.table, request.path_params["id"]))
+        shown = show_model(self._context.dispatcher.table, request.path_params["id"])
+        return answer(as_anthropic(shown) if ANTHROPIC in request.headers else shown)
 
 
 class _Admin:
@@ -171,22 +182,9 @@ class _Admin:
 
         return stream(job)
 
-    async def decisions(self, request: Request) -> Response:
-        limit = request.query_params.get("limit", "20")
-        newest = list(self._context.dispatcher.decisions.values())[::-1]
-        return answer(newest[: _number(limit, 20)])
-
-    async def decision(self, request: Request) -> Response:
-        kept = self._context.dispatcher.decisions
-        id = request.path_params["id"]
-        decision: Decision | None = next(reversed(kept.values()), None) if id == "latest" else kept.get(id)
-        if decision is None:
-            raise NotFound("No request has been made yet." if id == "latest" else f"No request {id} is kept.")
-        return answer(decision)
-
     async def log(self, request: Request) -> Response:
-        lines = request.query_params.get("lines", "50")
-        return answer(await asyncio.to_thread(_tail, self._context, _number(lines, 50)))
+        lines = number(request.query_params.get("lines"), 50)
+        return answer(await asyncio.to_thread(_tail, self._context, lines))
 
     async def events(self, request: Request) -> Response:
         bus = self._context.bus
@@ -198,6 +196,10 @@ class _Admin:
                     yield sse(await queue.get())
 
         return StreamingResponse(body(), media_type="text/event-stream")
+
+    async def drain(self, request: Request) -> Response:
+        await self._context.drain((await read(request, Drain)).on)
+        return answer(self._context.status())
 
     async def shutdown(self, request: Request) -> Response:
         self._context.shut_down()
@@ -219,10 +221,6 @@ def _key_of(request: Request) -> bytes:
 def _public(source: str) -> bool:
     """Whether a source of a pull is none of this machine's own files."""
     return source in STARTERS or source.startswith(("https://", "http://", "hf:"))
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and len(text) < 10 else default
 
 
 def _tail(context: Context, count: int) -> Iterable[str]:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -46,12 +47,31 @@ MAX_WAITING = 256
 ACCEPTS = 64
 """Connections accepted in one turn of the loop."""
 TLS_RECORD = 0x16
+OFFERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
+"""Headers with which a client offers to change the protocol."""
 PEER = "bago.peer"
 """Key of the ASGI scope that holds the fingerprint which a TLS client proved, or ``None``."""
 
 
+class _Endless(int):
+    """A content length that is never used up: the body ends with the connection."""
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    def __sub__(self, other: object) -> _Endless:
+        return self
+
+
 class _Protocol(HttpToolsProtocol):
-    """Adds to uvicorn's: word of a client that leaves, deadlines for slow ones, the peer's fingerprint."""
+    """Adds to uvicorn's: word of a client that leaves, deadlines for slow ones, the peer's fingerprint.
+
+    An offer to change the protocol is declined: Java's client makes one with every first request, and
+    uvicorn then drops the body. HTTP/1.0 gets no chunks (RFC 9112, 6.1).
+    """
 
     wants: float | None = None
     """Seconds that the rest of the head or body may take, while one is incomplete."""
@@ -73,7 +93,7 @@ class _Protocol(HttpToolsProtocol):
         self._arm()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._feed(data)
         idle = self.cycle is None or self.cycle.response_complete
         if self.wants is None and idle and self.timeout_keep_alive_task is None:
             self.wants = HEAD  # it said something that begins no request, a blank line for one
@@ -87,12 +107,19 @@ class _Protocol(HttpToolsProtocol):
         scope[PEER] = self.peer
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self.wants = BODY
         self.asked = [scope for scope in self.asked if scope.get(GONE) is not None]
         self.asked.append(self.scope)  # type: ignore[arg-type]
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.chunked_encoding = False
+            self.cycle.expected_content_length = _Endless()
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self.wants = None
         super().on_message_complete()
 
@@ -105,6 +132,26 @@ class _Protocol(HttpToolsProtocol):
             if gone is not None:
                 scope[GONE] = None
                 gone()
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _decline(self, rest: bytes) -> None:
+        """Go on without the offer, as a server may (RFC 9110, 7.8); llhttp took it for the end of HTTP."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response("This is no proxy.")
+            return
+        lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
+        lines += [name + b": " + value for name, value in self.headers if name not in OFFERS]
+        self.parser = httptools.HttpRequestParser(self)
+        self._feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def _arm(self) -> None:
         if self.stall is not None:

@@ -11,6 +11,10 @@ from ..router import Offer
 from ..router.shape import Dialect
 
 
+def nothing() -> None:
+    """A callback that does nothing."""
+
+
 class Request(msgspec.Struct, kw_only=True, gc=False):
     """A request as it is relayed: the client's own bytes."""
 
@@ -25,6 +29,8 @@ class Request(msgspec.Struct, kw_only=True, gc=False):
     headers: list[tuple[bytes, bytes]] = []
     """Headers of the client that a backend may see; never its keys."""
     header_timeout: float = 300.0
+    admitted: Callable[[], None] = nothing
+    """Called by a peer's backend when the peer has said that it has the request."""
 
 
 class Answering(Protocol):
@@ -69,7 +75,3 @@ class Backend(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
         ...
-
-
-def nothing() -> None:
-    """A ``release`` that has nothing to release."""

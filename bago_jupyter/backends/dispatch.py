@@ -1,156 +1,92 @@
-"""Tries backends in the planned order until one answers, and keeps the record of it."""
+"""Tries backends in the planned order until one answers, and learns from how they do."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
-from ..errors import (
-    BagoError,
-    ContextTooLong,
-    ModelFileError,
-    ModelNotFound,
-    Overloaded,
-    Unavailable,
-    Unsupported,
-    UpstreamFailed,
-)
+import msgspec
+
+from ..errors import BagoError, Unsupported
 from ..events import Bus, RequestEnded, RequestStarted
-from ..router import Breakers, Load, Offer, Plan, Shape, Table, plan
+from ..router import (
+    Affinity,
+    Breakers,
+    FairQueue,
+    Inputs,
+    Load,
+    Offer,
+    Plan,
+    Row,
+    Shape,
+    Table,
+    Ticket,
+    survey,
+)
+from ..router import plan as decide
 from ..router.breaker import counts
 from ..wire import Attempt, Counts, Decision
-from .base import Backend, Opened, Request
-from .usage import Usage
+from . import patience
+from .answer import Answer, Flight
+from .base import Backend, Request
+from .failures import OURS, PEEKED, answered, cause_of, is_local_to, mistake, moves_on
+from .nobody import nobody
+from .patience import Patience
+from .race import Race
+from .records import Records
+from .waiting import Waiting
 
-KEPT = 1000
-"""Decisions in the ring buffer."""
-WHOLE = 1024 * 1024
-"""Bytes of an answer that is not a stream that are read before the client gets the first, so that
-a backend which breaks off can still be replaced."""
 
+class Asked(NamedTuple):
+    """One request on its way through the dispatcher."""
 
-class Answer:
-    """An answer that has begun: read it to its end, or :meth:`close` it; one of both must happen."""
-
-    __slots__ = (
-        "_dispatcher",
-        "_ended",
-        "_first",
-        "_given",
-        "_offer",
-        "_opened",
-        "_shape",
-        "decision",
-        "usage",
-    )
-
-    def __init__(
-        self, dispatcher: Dispatcher, shape: Shape, decision: Decision, offer: Offer, opened: Opened
-    ):
-        self.decision = decision
-        self.usage = Usage(shape.stream)
-        self._dispatcher = dispatcher
-        self._shape = shape
-        self._offer = offer
-        self._opened = opened
-        self._first = b""
-        self._given = False
-        self._ended = False
-
-    @property
-    def status(self) -> int:
-        return self._opened.exchange.status
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return self._opened.exchange.headers
-
-    @property
-    def complete(self) -> bool:
-        """Whether the whole body has arrived, so that one :meth:`read` returns it."""
-        return self._opened.exchange.complete
-
-    @property
-    def node(self) -> str:
-        return self._offer.node
-
-    async def start(self) -> Answer:
-        """Wait until the client can be given something. Raises :class:`UpstreamFailed`."""
-        exchange = self._opened.exchange
-        kind = exchange.header(b"content-type") or b""
-        self._first = await exchange.read()
-        self.decision.attempts[-1].first_byte = self._since()
-        if not kind.startswith(b"text/event-stream"):
-            while not exchange.complete and len(self._first) < WHOLE and (more := await exchange.read()):
-                self._first += more
-        self._given = True
-        return self
-
-    async def read_all(self) -> bytes:
-        """The whole rest. Raises :class:`UpstreamFailed`."""
-        if self._opened.exchange.complete:  # and so it is all here: starting it read what had come
-            body, self._first = self._first, b""
-            body += await self._opened.exchange.read()
-            self.usage.feed(body)
-            self.close()
-            return body
-        parts = []
-        while chunk := await self.read():
-            parts.append(chunk)
-        return b"".join(parts)
-
-    async def read(self) -> bytes:
-        """The next bytes, ``b""`` at the end. Raises :class:`UpstreamFailed`, and is closed then."""
-        if self._first:
-            chunk, self._first = self._first, b""
-        else:
-            try:
-                chunk = await self._opened.exchange.read()
-            except UpstreamFailed as error:
-                self.close(error)
-                raise
-        if chunk:
-            self.usage.feed(chunk)
-        else:
-            self.close()
-        return chunk
-
-    def close(self, error: BagoError | None = None) -> None:
-        """End the answer: complete, broken by ``error``, or given up by the client."""
-        if self._ended:
-            return
-        self._ended = True
-        exchange = self._opened.exchange
-        exchange.close()
-        self._opened.release()
-        done = exchange.complete or self.usage.ended
-        outcome = error.message if error else "ok" if done else "cancelled"
-        self._dispatcher._attempt_over(self.decision, self._shape, self._offer, self.status, outcome, error)
-        if self._given:
-            self._dispatcher._decision_over(self.decision, self, self.status, outcome)
-
-    def _since(self) -> float:
-        return time.time() - self.decision.at
+    request: Request
+    shape: Shape
+    decision: Decision
+    ticket: Ticket
 
 
 class Dispatcher:
-    """Backends, catalogue, loads, breakers and records of one node. Belongs to the node's loop."""
+    """Backends, catalogue, loads, breakers, queue and records of one node. Belongs to the node's loop."""
 
-    def __init__(self, bus: Bus, *, policy: str = "balanced", max_queue: int = 256):
+    def __init__(
+        self, bus: Bus, *, policy: str = "balanced", max_queue: int = 256, idle_timeout: float = 120.0
+    ):
         self.policy = policy
-        self.max_queue = max_queue
+        self.idle_timeout = idle_timeout
+        """Seconds without a byte in the middle of an answer after which its backend counts as frozen."""
         self.backends: dict[str, Backend] = {}
         self.table = Table()
-        self.counts = Counts()
+        self.routes: Mapping[str, Sequence[str]] = {}
+        """Further names of models, each for a chain tried in order; :meth:`refresh` after a change."""
         self.loads: dict[tuple[str, str], Load] = {}
+        self.latencies: dict[str, float] = {}
+        """Seconds of a round trip to each backend, kept by whoever probes it."""
         self.breakers = Breakers()
-        self.decisions: OrderedDict[str, Decision] = OrderedDict()
+        self.affinity = Affinity()
+        self.records = Records()
+        self.queue = FairQueue(max_queue)
         self.recorder: Callable[[Decision], None] = lambda decision: None
         """Called with every decision when its request is over; must not wait."""
         self._bus = bus
         self._turn = 0
+        self._patience = Patience()
+        self._waiting = Waiting(self.queue, self._choose, self._start, self._give_back)
+        self._answers: set[Answer] = set()
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def counts(self) -> Counts:
+        """Requests since the node started."""
+        return self.records.counts
+
+    def configure(self, policy: str, max_queue: int, idle_timeout: float) -> None:
+        """Take over changed settings."""
+        self.policy, self.queue.bound, self.idle_timeout = policy, max_queue, idle_timeout
 
     def add(self, backend: Backend) -> None:
         """Take ``backend`` into the catalogue."""
@@ -160,185 +96,269 @@ class Dispatcher:
     def remove(self, backend_id: str) -> None:
         """Take a backend out of the catalogue."""
         self.backends.pop(backend_id, None)
+        self.latencies.pop(backend_id, None)
+        self.breakers.forget(backend_id)
+        self.affinity.forget(backend_id)
+        for key in [key for key in self.loads if key[0] == backend_id and not self.loads[key].in_flight]:
+            del self.loads[key]
         self.refresh()
 
     def refresh(self) -> None:
-        """Rebuild the catalogue after a backend's offers changed."""
-        self.table = Table(offer for backend in self.backends.values() for offer in backend.offers())
+        """Rebuild the catalogue after a backend's offers, or the routes, changed."""
+        offers = (offer for backend in self.backends.values() for offer in backend.offers())
+        self.table = Table(offers, self.routes)
+        self._waiting.wake()
 
     async def close(self) -> None:
         """Close every backend's connections."""
+        if self._watch is not None:
+            self._watch.cancel()
         for backend in self.backends.values():
             await backend.close()
 
-    async def open(self, request: Request, shape: Shape, dialect: str) -> Answer:
+    async def open(self, request: Request, shape: Shape) -> Answer:
         """Send ``request`` to the best target, the next one if that fails before the first byte.
 
-        Raises a :class:`BagoError` when nobody answers; otherwise the answer has a first byte, or
-        is an error of the backend's own that another backend would give as well.
+        Waits in the caller's fair order while every slot is taken. Raises a :class:`BagoError` when nobody
+        answers; otherwise the answer has a first byte, or is an error of the backend's own that another
+        backend would give as well.
         """
-        decision = self._begin(request, shape, dialect)
+        decision = self.records.begin(request, shape, self.policy)
+        ticket = self.queue.ticket(shape.caller, shape.model, shape.work(), time.monotonic())
+        asked = Asked(request, shape, decision, ticket)
         try:
-            if self.counts.in_flight > self.max_queue:
-                raise Overloaded(
-                    f"{self.counts.in_flight - 1} requests are in flight; try again shortly.", retry_after=1.0
-                )
-            return await self._try_all(request, shape, self._plan(shape, decision), decision)
+            chosen = self._choose(asked)
+            if chosen.waits:
+                chosen = await self._waiting.wait(asked, chosen)
+                decision.queued = time.monotonic() - ticket.arrived
+            else:
+                self._start(asked, chosen)
+            answer = await self._try_all(asked, chosen)
         except BagoError as error:
-            self._decision_over(decision, None, error.status, error.message)
+            self._decision_over(asked, None, error.status, error.message)
             raise
         except asyncio.CancelledError:
-            self._decision_over(decision, None, None, "cancelled")
+            self._decision_over(asked, None, None, "cancelled")
             raise
         except BaseException as error:
-            self._decision_over(decision, None, 500, f"mistake: {type(error).__name__}")
+            self._decision_over(asked, None, 500, f"mistake: {type(error).__name__}")
             raise
+        answer.given = True
+        return answer
 
-    def _plan(self, shape: Shape, decision: Decision) -> Plan:
+    # -- deciding
+
+    def _choose(self, asked: Asked, ahead: int | None = None) -> Plan:
+        """Decide as things stand now. Raises a :class:`BagoError` when nobody can answer."""
+        shape, ticket, now = asked.shape, asked.ticket, time.monotonic()
         self._turn += 1
-        chosen = plan(
-            shape,
+        rows = survey(
             self.table,
+            shape,
             loads=self.loads,
             breakers=self.breakers,
-            now=time.monotonic(),
-            policy=self.policy,
-            turn=self._turn,
+            affinity=self.affinity,
+            latencies=self.latencies,
+            now=now,
+            keep=int(self.queue.leaves_one(shape.caller, now)),
         )
-        decision.candidates = list(chosen.candidates)
-        decision.rejections = list(chosen.rejections)
-        if not chosen.offers:
-            raise self._nobody(shape, chosen)
+        if ahead is None:
+            ahead = self.queue.ahead(shape.model, ticket.order) if len(self.queue) else 0
+        inputs = Inputs(shape, rows, self.policy, self._turn, ahead)
+        chosen = decide(inputs)
+        self.records.decided(asked.decision.id, inputs, chosen)
+        if not chosen.rows:
+            raise nobody(shape, chosen, self.table)
         return chosen
 
-    async def _try_all(self, request: Request, shape: Shape, chosen: Plan, decision: Decision) -> Answer:
-        last: BagoError | None = None
-        for position, offer in enumerate(chosen.offers):
-            decision.attempts.append(
-                Attempt(
-                    backend=offer.backend,
-                    node=offer.node,
-                    model=offer.model,
-                    started=time.time() - decision.at,
-                )
-            )
-            self._load(offer).reserve(shape.work)
-            self.breakers.of(offer.backend, offer.model).began(time.monotonic())
-            if self._bus.watched:
-                self._bus.publish(RequestStarted(id=request.id, model=shape.model, backend=offer.backend))
+    def _start(self, asked: Asked, chosen: Plan) -> None:
+        """Take the slot of the first target."""
+        row = chosen.rows[0]
+        self.queue.started(asked.ticket)
+        self._load(row.offer).reserve(asked.shape.work(row.warm), self._turn)
+        if len(chosen.rows) > 1:
+            self.affinity.remember(row.offer.backend, row.offer.model, asked.shape.prefix)
+
+    def _give_back(self, asked: Asked, chosen: Plan) -> None:
+        """The slot is not used after all."""
+        row = chosen.rows[0]
+        self._load(row.offer).release(asked.shape.work(row.warm))
+        self._waiting.wake()
+
+    # -- trying
+
+    async def _try_all(self, asked: Asked, chosen: Plan) -> Answer:
+        rows = deque(chosen.rows)
+        self._patience.asked()
+        first = True
+        while True:
+            row = rows.popleft()
             try:
-                opened = await self.backends[offer.backend].open(request, offer)
-            except BaseException as error:
-                failure = error if isinstance(error, BagoError) else None
-                outcome = failure.message if failure else "cancelled"
-                self._attempt_over(decision, shape, offer, None, outcome, failure)
-                if failure is None or not counts(failure.status):
+                if rows:
+                    race: Race[Answer] = Race(partial(self._hedge, asked, row, rows))
+                    return await race.run(self._attempt(asked, row, rows, race, reserved=first))
+                return await self._attempt(asked, row, rows, None, reserved=first)
+            except BagoError as error:
+                if not rows or not is_local_to(error):
                     raise
-                last = failure
-                continue
-            answer = Answer(self, shape, decision, offer, opened)
-            decision.attempts[-1].headers = time.time() - decision.at
-            if counts(answer.status) and position + 1 < len(chosen.offers):
-                answer.close(UpstreamFailed(f"answered {answer.status}"))
-                continue
-            try:
-                return await answer.start()
-            except UpstreamFailed as error:
-                answer.close(error)
-                last = error
-            except BaseException:
-                answer.close()
-                raise
-        raise last or Unavailable("No backend answered.")
+            first = False
 
-    def _nobody(self, shape: Shape, chosen: Plan) -> BagoError:
-        if not chosen.rejections:
-            known = ", ".join(sorted(self.table.models)) or "none yet"
-            return ModelNotFound(f"No node has a model {shape.model!r}; known: {known}.", param="model")
-        reasons = "; ".join(f"{entry.node}: {entry.reason}" for entry in chosen.rejections)
-        gates = {entry.gate for entry in chosen.rejections}
-        if gates == {"file"}:
-            return ModelFileError(f"{shape.model} cannot be used ({reasons}).", param="model")
-        if gates == {"task"}:
-            return Unsupported(f"{shape.model} cannot do this ({reasons}).", param="model")
-        if gates == {"context"}:
-            return ContextTooLong(f"The prompt is too long for {shape.model} ({reasons}).", param="messages")
-        return Unavailable(f"{shape.model} cannot answer now ({reasons}).", retry_after=1.0)
+    def _hedge(
+        self, asked: Asked, late: Row, rows: deque[Row], race: Race[Answer]
+    ) -> Coroutine[Any, Any, Answer] | None:
+        """The attempt beside one that is late, if somebody has a slot for it."""
+        spare = next((row for row in rows if self._has_slot(row) and row.rank == late.rank), None)
+        if spare is None or not self._patience.spend():
+            return None
+        rows.remove(spare)
+        return self._attempt(asked, spare, rows, race, hedge=True)
 
-    # -- records
+    def _has_slot(self, row: Row) -> bool:
+        offer = row.offer
+        return not row.suspect and offer.state == "ready" and self._load(offer).in_flight < row.capacity
 
-    def _load(self, offer: Offer) -> Load:
-        key = (offer.backend, offer.model)
-        load = self.loads.get(key)
-        if load is None:
-            load = self.loads[key] = Load()
-        return load
-
-    def _begin(self, request: Request, shape: Shape, dialect: str) -> Decision:
-        decision = Decision(
-            id=request.id,
-            at=time.time(),
-            model=shape.model,
-            dialect=dialect,
-            stream=shape.stream,
-            caller=shape.caller,
-            policy=self.policy,
-        )
-        self.decisions[request.id] = decision
-        if len(self.decisions) > KEPT:
-            self.decisions.popitem(last=False)
-        self.counts.total += 1
-        self.counts.in_flight += 1
-        return decision
-
-    def _attempt_over(
+    async def _attempt(
         self,
-        decision: Decision,
-        shape: Shape,
-        offer: Offer,
-        status: int | None,
-        outcome: str,
-        error: BagoError | None,
-    ) -> None:
-        attempt = decision.attempts[-1]
-        attempt.ended = time.time() - decision.at
+        asked: Asked,
+        row: Row,
+        rest: Sequence[Row] | deque[Row],
+        race: Race[Answer] | None,
+        *,
+        reserved: bool = False,
+        hedge: bool = False,
+    ) -> Answer:
+        request, shape = asked.request, asked.shape
+        offer, now = row.offer, time.monotonic()
+        flight = self._take_off(asked, row, now, reserved, hedge)
+        load = self._load(offer)
+        admitted: float | None = None
+        if race is not None and not hedge:
+            race.late_after(patience.until_admission(row, load, shape))
+        if offer.peer:
+
+            def admit() -> None:
+                nonlocal admitted
+                admitted = time.monotonic() - now
+                load.admission.saw(admitted)
+                if race is not None and not hedge:
+                    left = patience.until_first_byte(row, load, shape)
+                    race.late_after(None if left is None else max(0.0, left - admitted))
+
+            request = msgspec.structs.replace(request, admitted=admit)
+        answer: Answer | None = None
+        try:
+            opened = await self.backends[offer.backend].open(request, offer)
+            flight.attempt.headers = time.monotonic() - now + flight.attempt.started
+            answer = Answer(asked.decision, flight, opened, shape.stream, partial(self._answer_over, asked))
+            self._answers.add(answer)
+            if self._watch is None:
+                self._look_later()
+            others = bool(rest) or hedge or (race is not None and race.running)
+            if answer.status in PEEKED:
+                await answer.start()
+                self._blame(answer, others)
+            elif moves_on(answer.status, offer) and (others or answer.status in OURS):
+                raise answered(answer.status, offer.node, answer.retry_after)
+            else:
+                await answer.start()
+        except BaseException as error:
+            failure = error if isinstance(error, BagoError) else None
+            lost = race is not None and race.lost
+            if answer is not None:
+                answer.close(failure)
+            else:
+                self._landed(flight, None, failure.message if failure else "cancelled", failure)
+            if lost and failure is None:
+                flight.attempt.outcome = "overtaken"
+            if lost and not hedge:
+                self._overtaken(flight, load, shape, frozen=offer.peer and admitted is None)
+            raise
+        took = time.monotonic() - now
+        flight.attempt.first_byte = took + flight.attempt.started
+        if offer.state == "ready":
+            load.slowness.saw(took / patience.estimate(row, shape))
+        return answer
+
+    @staticmethod
+    def _blame(answer: Answer, others: bool) -> None:
+        """Find out whose fault an error is. Raises where others may do better."""
+        code, node = mistake(answer.begun), answer.node
+        answer.mistaken = code is not None
+        if code == "unsupported" and others:
+            raise Unsupported(f"{node} cannot do what this request asks for.")
+        if code is None and counts(answer.status) and others:
+            raise answered(answer.status, node, answer.retry_after)
+
+    # -- accounts
+
+    def _take_off(self, asked: Asked, row: Row, now: float, reserved: bool, hedge: bool) -> Flight:
+        offer, decision, work = row.offer, asked.decision, asked.shape.work(row.warm)
+        if not reserved:
+            self._load(offer).reserve(work, self._turn)
+        attempt = Attempt(
+            backend=offer.backend,
+            node=offer.node,
+            model=offer.model,
+            started=time.time() - decision.at,
+            hedge=hedge,
+        )
+        decision.attempts.append(attempt)
+        self.breakers.began(offer.backend, offer.model, now)
+        if self._bus.watched:
+            self._bus.publish(RequestStarted(id=decision.id, model=asked.shape.model, backend=offer.backend))
+        return Flight(row, attempt, work, now)
+
+    def _landed(self, flight: Flight, status: int | None, outcome: str, error: BagoError | None) -> None:
+        """An attempt is over: its slot is free, and its breaker knows."""
+        offer, attempt, now = flight.row.offer, flight.attempt, time.monotonic()
+        attempt.ended = now - flight.began + attempt.started
         attempt.status = status
         attempt.outcome = outcome
-        self._load(offer).release(shape.work)
-        breaker = self.breakers.of(offer.backend, offer.model)
-        if error is not None and counts(error.status):
-            breaker.failed(time.monotonic(), outcome, error.retry_after)
-        elif status is None:
-            breaker.left()
-        elif counts(status):
-            breaker.failed(time.monotonic(), f"answered {status}")
+        self._load(offer).release(flight.work)
+        cause = cause_of(error) if error is not None else None
+        if cause is not None and error is not None:
+            self.breakers.failed(offer.backend, offer.model, now, outcome, cause, error.retry_after)
+        elif status is None or outcome == "cancelled":
+            self.breakers.left(offer.backend, offer.model)
         else:
-            breaker.succeeded()
+            self.breakers.succeeded(offer.backend, offer.model)
+        self._waiting.wake()
 
-    def _decision_over(
-        self, decision: Decision, answer: Answer | None, status: int | None, outcome: str
-    ) -> None:
-        now = time.time()
-        decision.seconds = now - decision.at
-        decision.status = status
-        decision.outcome = outcome
-        counts = self.counts
-        counts.in_flight -= 1
-        if outcome == "cancelled":
-            counts.cancelled += 1
-        elif outcome == "ok" and status is not None and status < 400:
-            counts.ok += 1
-        else:
-            counts.failed += 1
+    def _overtaken(self, flight: Flight, load: Load, shape: Shape, *, frozen: bool) -> None:
+        offer, now = flight.row.offer, time.monotonic()
+        silent = now - flight.began
+        load.slowness.saw(silent / patience.estimate(flight.row, shape))
+        self.breakers.failed(
+            offer.backend,
+            offer.model,
+            now,
+            f"no sign of life for {silent:.1f} s" if frozen else f"late: nothing for {silent:.1f} s",
+            "frozen" if frozen else "late",
+        )
+
+    def _answer_over(self, asked: Asked, answer: Answer, error: BagoError | None) -> None:
+        self._answers.discard(answer)
+        status, flight = answer.status, answer.flight
+        outcome = error.message if error else "ok" if answer.done else "cancelled"
+        if (
+            error is None and counts(status) and not answer.mistaken
+        ):  # the last backend's own word, which the client gets
+            error = answered(status, answer.node, answer.retry_after)
+        self._landed(flight, status, outcome, error)
+        if answer.given:
+            self._decision_over(asked, answer, status, outcome)
+
+    def _decision_over(self, asked: Asked, answer: Answer | None, status: int | None, outcome: str) -> None:
+        decision = asked.decision
+        self.queue.ended(asked.ticket, time.monotonic())
         if answer is not None:
             decision.prompt_tokens, decision.completion_tokens = answer.usage.tokens()
-            counts.prompt_tokens += decision.prompt_tokens or 0
-            counts.completion_tokens += decision.completion_tokens or 0
-            attempt = decision.attempts[-1]
-            if answer.usage.stream and decision.completion_tokens and attempt.first_byte is not None:
-                self._load(answer._offer).measured(
-                    decision.completion_tokens, decision.seconds - attempt.first_byte
-                )
+        self.records.over(decision, status, outcome)
+        flight = answer.flight if answer is not None else None
+        if flight is not None and answer is not None and answer.usage.stream:
+            first = flight.attempt.first_byte
+            if decision.completion_tokens and first is not None and decision.seconds is not None:
+                self._load(flight.row.offer).measured(decision.completion_tokens, decision.seconds - first)
         self.recorder(decision)
         if self._bus.watched:
             self._bus.publish(
@@ -347,7 +367,26 @@ class Dispatcher:
                     model=decision.model,
                     backend=decision.attempts[-1].backend if decision.attempts else None,
                     outcome=outcome,
-                    seconds=decision.seconds,
+                    seconds=decision.seconds or 0.0,
                     tokens=decision.completion_tokens,
                 )
             )
+
+    def _load(self, offer: Offer) -> Load:
+        key = (offer.backend, offer.model)
+        load = self.loads.get(key)
+        if load is None:
+            load = self.loads[key] = Load()
+        return load
+
+    def _look_later(self) -> None:
+        self._watch = asyncio.get_running_loop().call_later(patience.LOOK, self._look)
+
+    def _look(self) -> None:
+        """Break off the answers whose backends have stopped in the middle of them."""
+        self._watch = None
+        now = time.monotonic()
+        for answer in list(self._answers):
+            answer.check(now, self.idle_timeout)
+        if self._answers:
+            self._look_later()

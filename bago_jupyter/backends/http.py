@@ -1,83 +1,146 @@
-"""A server that speaks OpenAI's HTTP API at a URL."""
+"""A server at a URL that speaks OpenAI's or Anthropic's HTTP API."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable
 
-from ..errors import SettingsError
-from ..relay import Exchange, Pool
+import msgspec
+
+from ..errors import Unsupported, UpstreamFailed
+from ..relay import Exchange, replace_model
 from ..router import Offer
+from ..router.shape import Dialect, Task
+from ..trust.secret import Secret
 from .base import Opened, Request, nothing
+from .target import OPENAI, Manner, Target
+
+__all__ = ["DIALECT_HEADERS", "TASKS", "Found", "HttpBackend", "Target", "answerable"]
+
+TASKS: frozenset[Task] = frozenset({"generate", "embed", "rerank"})
+COUNT = b"/v1/messages/count_tokens"
+DIALECT_HEADERS = frozenset({b"anthropic-version", b"anthropic-beta", b"openai-beta"})
+"""Headers of a client that mean nothing once its request was translated."""
+_OTHER: dict[Dialect, Dialect] = {"chat": "messages", "messages": "chat"}
 
 
-class Target:
-    """An origin, the prefix of its paths and the headers it wants; makes request heads."""
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as a server lists it."""
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None = None):
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError(f"{url!r} is not an http:// or https:// URL.", param="url")
-        secure = parts.scheme == "https"
-        self.pool = Pool(
-            parts.hostname,
-            parts.port or (443 if secure else 80),
-            tls=ssl.create_default_context() if secure else None,
-        )
-        self._prefix = parts.path.rstrip("/").removesuffix("/v1").encode()
-        lines = [f"host: {self.pool.authority}", "user-agent: bago-jupyter"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        self._fixed = ("\r\n" + "\r\n".join(lines) + "\r\n").encode("latin-1")
-        self._starts: dict[bytes, bytes] = {}
+    id: str
+    context_length: int | None = None
+    owner: str | None = None
 
-    def head(self, request: Request) -> bytes:
-        """The request head for ``request``, with its blank line."""
-        start = self._starts.get(request.path)
-        if start is None:
-            start = b"POST " + self._prefix + request.path + b" HTTP/1.1" + self._fixed
-            self._starts[request.path] = start
-        parts = [start, b"content-length: %d\r\nx-request-id: " % len(request.body), request.id.encode()]
-        for name, value in request.headers:
-            parts += (b"\r\n", name, b": ", value)
-        parts.append(b"\r\n\r\n")
-        return b"".join(parts)
 
-    async def get(self, path: str, timeout: float = 5.0) -> Exchange:
-        """``GET path``, for what is not on the data path."""
-        head = b"GET " + self._prefix + path.encode() + b" HTTP/1.1" + self._fixed + b"\r\n"
-        return await self.pool.send(head, b"", timeout)
-
-    async def send(self, request: Request) -> Exchange:
-        """Send ``request`` and wait for the head of the answer."""
-        return await self.pool.send(self.head(request), request.body, request.header_timeout)
+def answerable(native: frozenset[Dialect]) -> frozenset[Dialect]:
+    """What can be answered where ``native`` is spoken: chat completions and Anthropic messages are
+    translated into each other."""
+    return native | {_OTHER[dialect] for dialect in native if dialect in _OTHER}
 
 
 class HttpBackend:
-    """An OpenAI-compatible server with a fixed list of models."""
+    """One server and its models. Belongs to the node's loop.
+
+    Whoever follows the server sets what is known of it: :attr:`found` and :attr:`native`, which is what the
+    server speaks itself, ``None`` for everything.
+    """
 
     kind = "openai"
 
-    def __init__(self, name: str, url: str, models: Iterable[str], *, slots: int = 64):
-        self.id = f"{self.kind}:{name}"
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        models: Iterable[str] = (),
+        *,
+        slots: int = 64,
+        kind: str = "openai",
+        key: Secret | None = None,
+        manner: Manner = OPENAI,
+        tasks: frozenset[Task] = TASKS,
+        native: frozenset[Dialect] | None = None,
+        share: bool = False,
+        official: bool = False,
+    ):
+        self.kind = kind
+        self.id = f"{kind}:{name}"
         self.node = name
-        self._target = Target(url)
-        self._offers = tuple(
-            Offer(
-                backend=self.id,
-                node=name,
-                model=model,
-                tasks=frozenset({"generate", "embed", "rerank"}),
-                slots=slots,
-            )
-            for model in models
-        )
+        self.found: tuple[Found, ...] = tuple(Found(id=model) for model in models)
+        self.native = native
+        self.slots = slots
+        self.share = share
+        self.official = official
+        """Whether the maker of its dialect runs it; see ``translate/fields.py``."""
+        self.refused: Callable[[], None] = nothing
+        """Called when the server refuses the key of this connection for a request."""
+        self.target = Target(url, key=key, manner=manner)
+        self.tasks = tasks
 
     def offers(self) -> Iterable[Offer]:
-        return self._offers
+        dialects = None if self.native is None else answerable(self.native)
+        for found in self.found:
+            yield Offer(
+                backend=self.id,
+                node=self.node,
+                model=found.id,
+                tasks=self.tasks,
+                context_length=found.context_length,
+                dialects=dialects,
+                shared=self.share,
+                slots=self.slots,
+            )
 
     async def open(self, request: Request, offer: Offer) -> Opened:
-        return Opened(await self._target.send(request), nothing)
+        """Send ``request``, translated where the server lacks its dialect.
+
+        Raises :class:`Unsupported` for what neither the server nor a translation can, and
+        :class:`UpstreamFailed` where the server refuses this connection's key: the client's own is fine.
+        """
+        body = request.body
+        if request.model and request.model != offer.model:
+            body = replace_model(body, request.model, offer.model)
+        if self.native is None or request.dialect in self.native:
+            sent = request if body is request.body else msgspec.structs.replace(request, body=body)
+            return Opened(self._checked(await self.target.send(sent)), nothing)
+        return await self._translated(request, body)
 
     async def close(self) -> None:
-        self._target.pool.close()
+        self.target.pool.close()
+
+    def retire(self) -> None:
+        """Let what runs there end, and nothing else begin."""
+        self.target.pool.close_idle()
+
+    async def _translated(self, request: Request, body: bytes) -> Opened:
+        from .translate import CHAT_TO_MESSAGES, MESSAGES_TO_CHAT
+
+        assert self.native is not None
+        if request.path == COUNT:
+            raise Unsupported(f"{self.node} does not speak Anthropic messages, so it cannot count tokens.")
+        if _OTHER.get(request.dialect) not in self.native:
+            spoken = ", ".join(sorted(answerable(self.native))) or "nothing known"
+            raise Unsupported(f"{self.node} cannot answer {request.dialect} requests, only {spoken}.")
+        translation = CHAT_TO_MESSAGES if request.dialect == "chat" else MESSAGES_TO_CHAT
+        sent = msgspec.structs.replace(
+            request,
+            path=translation.path,
+            body=translation.request(body, official=self.official),
+            headers=[pair for pair in request.headers if pair[0] not in DIALECT_HEADERS],
+        )
+        exchange = self._checked(await self.target.send(sent))
+        try:
+            return Opened(translation.exchange(exchange, request.stream, request.body), nothing)
+        except BaseException:
+            exchange.close()
+            raise
+
+    def _checked(self, exchange: Exchange) -> Exchange:
+        if self.target.key is None or exchange.status not in (401, 403):
+            return exchange
+        status = exchange.status
+        exchange.close()
+        if status == 401:
+            self.refused()
+        what = (
+            "refuses the key of this connection" if status == 401 else "forbids this to the key it was given"
+        )
+        raise UpstreamFailed(f"{self.node} {what} ({status}).")

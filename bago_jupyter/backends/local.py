@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from typing import cast
 
@@ -47,6 +47,10 @@ class LocalBackend:
         self._settings = settings
         self._library = library
         self._runners = runners
+        self.shares: Callable[[str], bool] = lambda model: True
+        """Whether peers may use a model."""
+        self.draining = False
+        """Whether it takes no new requests."""
         self._targets: dict[int, Target] = {}
         """By the runner's process."""
 
@@ -71,11 +75,13 @@ class LocalBackend:
                 model=model.id,
                 tasks=cast("frozenset[Task]", frozenset(model.tasks)),
                 state="ready" if running else "available",
-                reason=failed.error if failed else None,
+                health="disabled" if self.draining else "healthy",
+                reason="this node drains" if self.draining else failed.error if failed else None,
                 context_length=running.context_length if running else model.context_length,
                 digest=model.digest,
                 quantization=model.quantization,
                 local=True,
+                shared=self.shares(model.id),
                 slots=running.slots if running else self._settings.slots,
             )
 

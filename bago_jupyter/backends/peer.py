@@ -94,6 +94,8 @@ class PeerBackend:
         for name, value in request.headers:
             lines += (name, b": ", value, b"\r\n")
         outer = await self._pool.send(b"".join(lines) + b"\r\n", body, ADMISSION)
+        if outer.status == 200:
+            request.admitted()
         framed = FramedExchange(outer)
         try:
             return Opened(await framed.opened(), nothing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,11 @@ import msgspec
 from .. import errors
 from ..events import AnyEvent
 from ..wire import (
+    ApiKeyInfo,
+    ConnectionInfo,
+    ConnectionModel,
+    ConnectionSettings,
+    ConnectionWanted,
     Decision,
     JobEvent,
     KeyInfo,
@@ -24,7 +29,10 @@ from ..wire import (
     Ping,
     PullRequest,
     RequestInfo,
+    RouteInfo,
     SlotInfo,
+    StatsRow,
+    StatsSeries,
     Status,
 )
 from .answers import OnProgress, decode, encode, job_event, pick, reachable
@@ -36,8 +44,8 @@ from .reply import Reply
 class AsyncNodeClient(Base):
     """The same for ``await``. Belongs to the loop that uses it."""
 
-    def __init__(self, node: NodeFile):
-        super().__init__(node)
+    def __init__(self, node: NodeFile, *, caller: str | None = None):
+        super().__init__(node, caller)
         self._http = httpx.AsyncClient(**self._options())
 
     async def status(self) -> Status:
@@ -90,6 +98,36 @@ class AsyncNodeClient(Base):
     async def ping(self, node: str) -> Ping:
         return await self._call(Calls.ping(node))
 
+    async def connections(self) -> list[ConnectionInfo]:
+        return await self._call(Calls.connections())
+
+    async def connection(self, name: str) -> ConnectionInfo:
+        return await self._call(Calls.connection(name))
+
+    async def add_connection(self, name: str, **options: Any) -> ConnectionInfo:
+        return await self._call(Calls.add_connection(ConnectionWanted(name=name, **options)))
+
+    async def change_connection(self, name: str, **changes: Any) -> ConnectionInfo:
+        return await self._call(Calls.change_connection(name, ConnectionSettings(**changes)))
+
+    async def remove_connection(self, name: str) -> None:
+        await self._call(Calls.remove_connection(name))
+
+    async def toggle_connection(self, name: str, enabled: bool | None = None) -> ConnectionInfo:
+        return await self._call(Calls.toggle_connection(name, enabled))
+
+    async def check_connection(self, name: str) -> ConnectionInfo:
+        return await self._call(Calls.check_connection(name))
+
+    async def check_connections(self) -> list[ConnectionInfo]:
+        return await self._call(Calls.check_connections())
+
+    async def connection_models(self, name: str) -> list[ConnectionModel]:
+        return await self._call(Calls.connection_models(name))
+
+    async def select_models(self, name: str, models: list[str] | None) -> list[ConnectionModel]:
+        return await self._call(Calls.select_models(name, models))
+
     async def keys(self) -> list[KeyInfo]:
         return await self._call(Calls.keys())
 
@@ -114,6 +152,32 @@ class AsyncNodeClient(Base):
     async def share(self, model: str, shared: bool) -> None:
         await self._call(Calls.share(model, shared))
 
+    async def api_keys(self) -> list[ApiKeyInfo]:
+        return await self._call(Calls.api_keys())
+
+    async def add_api_key(self, name: str) -> ApiKeyInfo:
+        return await self._call(Calls.add_api_key(name))
+
+    async def remove_api_key(self, name: str) -> None:
+        await self._call(Calls.remove_api_key(name))
+
+    async def routes(self) -> list[RouteInfo]:
+        return await self._call(Calls.routes())
+
+    async def set_route(self, name: str, targets: Sequence[str]) -> RouteInfo:
+        return await self._call(Calls.set_route(name, targets))
+
+    async def remove_route(self, name: str) -> None:
+        await self._call(Calls.remove_route(name))
+
+    async def stats(self, by: Sequence[str] = ("model", "node"), since: float = 86400.0) -> list[StatsRow]:
+        return await self._call(Calls.stats(by, since))
+
+    async def series(
+        self, by: Sequence[str] = (), since: float = 86400.0, points: int = 60
+    ) -> list[StatsSeries]:
+        return await self._call(Calls.series(by, since, points))
+
     async def settings(self) -> dict[str, Any]:
         return await self._call(Calls.settings())
 
@@ -128,6 +192,10 @@ class AsyncNodeClient(Base):
 
     async def log(self, lines: int = 50) -> list[str]:
         return await self._call(Calls.log(lines))
+
+    async def drain(self, on: bool = True) -> Status:
+        """Take no new requests for the models of this node, or take them again."""
+        return await self._call(Calls.drain(on))
 
     async def shutdown(self) -> None:
         await self._call(Calls.shutdown())

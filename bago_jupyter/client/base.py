@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from ..wire import NodeFile
+from .caller import header
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
@@ -15,10 +16,15 @@ STREAM = httpx.Timeout(CONNECT_TIMEOUT, read=None)
 
 
 class Base:
-    """Address and keys of a node; what both clients have in common."""
+    """Address and keys of a node; what both clients have in common.
 
-    def __init__(self, node: NodeFile):
+    ``caller`` is the name under which the node counts the requests of this client, and shares out its
+    slots; :func:`~.caller.of_this_process` gives the notebook's.
+    """
+
+    def __init__(self, node: NodeFile, caller: str | None = None):
         self._node = node
+        self._caller = caller
         self.url = f"http://{node.host}:{node.port}"
 
     def __repr__(self) -> str:
@@ -44,9 +50,10 @@ class Base:
         return self._node
 
     def _options(self) -> dict[str, Any]:
+        token = f"Bearer {self._node.admin_token}".encode()
         return {
             "base_url": self.url,
-            "headers": {"authorization": f"Bearer {self._node.admin_token}"},
+            "headers": {b"authorization": token, **header(self._caller)},
             "timeout": httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
             "trust_env": False,  # a proxy of the environment must not see loopback
             "verify": False,  # it is plain HTTP, and making a TLS context takes 50 ms

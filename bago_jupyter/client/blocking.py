@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,11 @@ import msgspec
 from .. import errors
 from ..events import AnyEvent
 from ..wire import (
+    ApiKeyInfo,
+    ConnectionInfo,
+    ConnectionModel,
+    ConnectionSettings,
+    ConnectionWanted,
     Decision,
     JobEvent,
     KeyInfo,
@@ -24,7 +29,10 @@ from ..wire import (
     Ping,
     PullRequest,
     RequestInfo,
+    RouteInfo,
     SlotInfo,
+    StatsRow,
+    StatsSeries,
     Status,
 )
 from .answers import OnProgress, decode, encode, job_event, pick, reachable
@@ -36,8 +44,10 @@ from .reply import Reply
 class NodeClient(Base):
     """Synchronous client. Thread-safe. An interrupt closes the socket, which frees the slot."""
 
-    def __init__(self, node: NodeFile, *, transport: httpx.BaseTransport | None = None):
-        super().__init__(node)
+    def __init__(
+        self, node: NodeFile, *, caller: str | None = None, transport: httpx.BaseTransport | None = None
+    ):
+        super().__init__(node, caller)
         self._http = httpx.Client(transport=transport, **self._options())
 
     def alive(self) -> bool:
@@ -112,6 +122,47 @@ class NodeClient(Base):
         """Probe a paired node now."""
         return self._call(Calls.ping(node))
 
+    def connections(self) -> list[ConnectionInfo]:
+        """The connections to servers beyond the mesh."""
+        return self._call(Calls.connections())
+
+    def connection(self, name: str) -> ConnectionInfo:
+        """One connection, with its history and its latest test."""
+        return self._call(Calls.connection(name))
+
+    def add_connection(self, name: str, **options: Any) -> ConnectionInfo:
+        """Test a connection and keep it; ``options`` are the fields of
+        :class:`~bago_jupyter.wire.ConnectionWanted`."""
+        return self._call(Calls.add_connection(ConnectionWanted(name=name, **options)))
+
+    def change_connection(self, name: str, **changes: Any) -> ConnectionInfo:
+        """Change the fields of :class:`~bago_jupyter.wire.ConnectionSettings` of a connection."""
+        return self._call(Calls.change_connection(name, ConnectionSettings(**changes)))
+
+    def remove_connection(self, name: str) -> None:
+        """Forget a connection and its key."""
+        self._call(Calls.remove_connection(name))
+
+    def toggle_connection(self, name: str, enabled: bool | None = None) -> ConnectionInfo:
+        """Switch a connection on or off, or over."""
+        return self._call(Calls.toggle_connection(name, enabled))
+
+    def check_connection(self, name: str) -> ConnectionInfo:
+        """Test a connection hop by hop, now."""
+        return self._call(Calls.check_connection(name))
+
+    def check_connections(self) -> list[ConnectionInfo]:
+        """Test all connections, now."""
+        return self._call(Calls.check_connections())
+
+    def connection_models(self, name: str) -> list[ConnectionModel]:
+        """The models that a connection lists."""
+        return self._call(Calls.connection_models(name))
+
+    def select_models(self, name: str, models: list[str] | None) -> list[ConnectionModel]:
+        """Use only ``models`` of a connection; ``None`` is all."""
+        return self._call(Calls.select_models(name, models))
+
     def keys(self) -> list[KeyInfo]:
         """The connection keys that were given out."""
         return self._call(Calls.keys())
@@ -144,6 +195,39 @@ class NodeClient(Base):
         """Whether peers may use a model of this node."""
         self._call(Calls.share(model, shared))
 
+    def api_keys(self) -> list[ApiKeyInfo]:
+        """The named API keys, without the keys themselves."""
+        return self._call(Calls.api_keys())
+
+    def add_api_key(self, name: str) -> ApiKeyInfo:
+        """A new API key; this answer alone holds it."""
+        return self._call(Calls.add_api_key(name))
+
+    def remove_api_key(self, name: str) -> None:
+        """Make an API key worth nothing."""
+        self._call(Calls.remove_api_key(name))
+
+    def routes(self) -> list[RouteInfo]:
+        """The names that lead to a chain of models."""
+        return self._call(Calls.routes())
+
+    def set_route(self, name: str, targets: Sequence[str]) -> RouteInfo:
+        """Let ``name`` lead to ``targets`` (``model`` or ``node/model``), tried from left to right."""
+        return self._call(Calls.set_route(name, targets))
+
+    def remove_route(self, name: str) -> None:
+        """Forget a route."""
+        self._call(Calls.remove_route(name))
+
+    def stats(self, by: Sequence[str] = ("model", "node"), since: float = 86400.0) -> list[StatsRow]:
+        """What was asked in the last ``since`` seconds, by any of ``model``, ``node``, ``caller`` and
+        ``dialect``; most requests first."""
+        return self._call(Calls.stats(by, since))
+
+    def series(self, by: Sequence[str] = (), since: float = 86400.0, points: int = 60) -> list[StatsSeries]:
+        """The same over time, in at most ``points`` equal steps."""
+        return self._call(Calls.series(by, since, points))
+
     def settings(self) -> dict[str, Any]:
         """The settings; of secrets only whether they are set."""
         return self._call(Calls.settings())
@@ -163,6 +247,10 @@ class NodeClient(Base):
     def log(self, lines: int = 50) -> list[str]:
         """The last lines of the node's log."""
         return self._call(Calls.log(lines))
+
+    def drain(self, on: bool = True) -> Status:
+        """Take no new requests for the models of this node, or take them again."""
+        return self._call(Calls.drain(on))
 
     def shutdown(self) -> None:
         """Stop the node."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -9,8 +10,15 @@ import msgspec
 
 from ..events import AnyEvent
 from ..wire import (
+    ApiKeyInfo,
+    ApiKeyWanted,
+    ConnectionInfo,
+    ConnectionModel,
+    ConnectionSettings,
+    ConnectionWanted,
     ConnectRequest,
     Decision,
+    Drain,
     JobEvent,
     KeyInfo,
     KeyWanted,
@@ -22,9 +30,15 @@ from ..wire import (
     PullRequest,
     RequestInfo,
     RequestWanted,
+    RouteInfo,
+    RouteWanted,
+    Selection,
     SharingWanted,
     SlotInfo,
+    StatsRow,
+    StatsSeries,
     Status,
+    Toggle,
     UnloadRequest,
 )
 
@@ -77,6 +91,10 @@ class Calls:
         return Call("GET", "/api/v1/log", list[str], params={"lines": lines})
 
     @staticmethod
+    def drain(on: bool) -> Call[Status]:
+        return Call("POST", "/api/v1/drain", Status, Drain(on=on))
+
+    @staticmethod
     def shutdown() -> Call[None]:
         return Call("POST", "/api/v1/shutdown", type(None))
 
@@ -113,6 +131,46 @@ class Calls:
         return Call("POST", f"/api/v1/nodes/{quote(node, safe='')}/ping", Ping)
 
     @staticmethod
+    def connections() -> Call[list[ConnectionInfo]]:
+        return Call("GET", "/api/v1/connections", list[ConnectionInfo])
+
+    @staticmethod
+    def connection(name: str) -> Call[ConnectionInfo]:
+        return Call("GET", connection_route(name), ConnectionInfo)
+
+    @staticmethod
+    def add_connection(wanted: ConnectionWanted) -> Call[ConnectionInfo]:
+        return Call("POST", "/api/v1/connections", ConnectionInfo, wanted)
+
+    @staticmethod
+    def change_connection(name: str, changes: ConnectionSettings) -> Call[ConnectionInfo]:
+        return Call("PATCH", connection_route(name), ConnectionInfo, changes)
+
+    @staticmethod
+    def remove_connection(name: str) -> Call[None]:
+        return Call("DELETE", connection_route(name), type(None))
+
+    @staticmethod
+    def toggle_connection(name: str, enabled: bool | None) -> Call[ConnectionInfo]:
+        return Call("POST", connection_route(name, "/toggle"), ConnectionInfo, Toggle(enabled=enabled))
+
+    @staticmethod
+    def check_connection(name: str) -> Call[ConnectionInfo]:
+        return Call("POST", connection_route(name, "/health"), ConnectionInfo)
+
+    @staticmethod
+    def check_connections() -> Call[list[ConnectionInfo]]:
+        return Call("POST", "/api/v1/connections/health", list[ConnectionInfo])
+
+    @staticmethod
+    def connection_models(name: str) -> Call[list[ConnectionModel]]:
+        return Call("GET", connection_route(name, "/models"), list[ConnectionModel])
+
+    @staticmethod
+    def select_models(name: str, models: list[str] | None) -> Call[list[ConnectionModel]]:
+        return Call("PUT", connection_route(name, "/models"), list[ConnectionModel], Selection(models=models))
+
+    @staticmethod
     def keys() -> Call[list[KeyInfo]]:
         return Call("GET", "/api/v1/keys", list[KeyInfo])
 
@@ -145,6 +203,40 @@ class Calls:
         return Call("POST", "/api/v1/sharing", type(None), SharingWanted(model=model, shared=shared))
 
     @staticmethod
+    def api_keys() -> Call[list[ApiKeyInfo]]:
+        return Call("GET", "/api/v1/apikeys", list[ApiKeyInfo])
+
+    @staticmethod
+    def add_api_key(name: str) -> Call[ApiKeyInfo]:
+        return Call("POST", "/api/v1/apikeys", ApiKeyInfo, ApiKeyWanted(name=name))
+
+    @staticmethod
+    def remove_api_key(name: str) -> Call[None]:
+        return Call("DELETE", "/api/v1/apikeys", type(None), params={"name": name})
+
+    @staticmethod
+    def routes() -> Call[list[RouteInfo]]:
+        return Call("GET", "/api/v1/routes", list[RouteInfo])
+
+    @staticmethod
+    def set_route(name: str, targets: Sequence[str]) -> Call[RouteInfo]:
+        return Call("POST", "/api/v1/routes", RouteInfo, RouteWanted(name=name, targets=list(targets)))
+
+    @staticmethod
+    def remove_route(name: str) -> Call[None]:
+        return Call("DELETE", "/api/v1/routes", type(None), params={"name": name})
+
+    @staticmethod
+    def stats(by: Sequence[str], since: float) -> Call[list[StatsRow]]:
+        params = {"by": ",".join(by), "since": since}
+        return Call("GET", "/api/v1/stats", list[StatsRow], params=params)
+
+    @staticmethod
+    def series(by: Sequence[str], since: float, points: int) -> Call[list[StatsSeries]]:
+        params = {"by": ",".join(by), "since": since, "points": points}
+        return Call("GET", "/api/v1/stats/series", list[StatsSeries], params=params)
+
+    @staticmethod
     def settings() -> Call[dict[str, Any]]:
         return Call("GET", "/api/v1/settings", dict[str, Any])
 
@@ -162,6 +254,11 @@ class Calls:
         body["stream_options"] = {"include_usage": True}
         body.update({k: v for k, v in options.items() if v is not None})
         return Call("POST", "/v1/chat/completions", bytes, body)
+
+
+def connection_route(name: str, more: str = "") -> str:
+    """The route of one connection."""
+    return f"/api/v1/connections/{quote(name, safe='')}{more}"
 
 
 def models_route(on: str | None, action: str) -> str:

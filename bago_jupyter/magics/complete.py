@@ -8,6 +8,7 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from ..settings import POLICIES
 from .known import STALE, STARTERS
 from .parse import find_option, first_words, option_names, second_words
 from .session import Session
@@ -76,6 +77,8 @@ def _in_prompt(verb: Verb, words: list[str]) -> bool:
 def _from(source: Source, session: Session) -> Iterable[str]:
     if source == "verbs":
         return first_words()
+    if source == "policies":
+        return POLICIES
     if source == "names":
         return sorted(name for name in session.ip.user_ns if not name.startswith("_"))
     if source == "starters":

@@ -65,13 +65,20 @@ def _ask(client: NodeClient) -> Mapping[str, tuple[str, ...]]:
     own = tuple(model.id for model in client.models())
     nodes = client.nodes()
     requests, keys = client.requests(), client.keys()
+    connections = client.connections()
+    routes = tuple(route.name for route in client.routes() if _plain(route.name))
     theirs = [model.id for node in nodes for model in node.models]
     # A model by its node's name comes after the models, so that it is grouped by node.
     there = [f"{node.name}/{model.id}" for node in nodes if _plain(node.name) for model in node.models]
+    theirs += [model for entry in connections for model in entry.models]
+    there += [f"{entry.name}/{model}" for entry in connections for model in entry.models]
     return {
         "own": own,
-        "models": tuple(dict.fromkeys([*own, *theirs, *there])),
+        "models": tuple(dict.fromkeys([*own, *routes, *theirs, *there])),
         "nodes": tuple(_word(node) for node in nodes),
+        "routes": routes,
+        "connections": tuple(entry.name for entry in connections),
+        "apikeys": tuple(key.name for key in client.api_keys() if _plain(key.name)),
         "keys": tuple(key.id for key in keys if key.state == "open"),
         **{
             side: tuple(

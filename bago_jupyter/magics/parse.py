@@ -138,7 +138,7 @@ def _only_argument(verb: Verb, rest: str, options: dict[str, Any], expand: Expan
     most = bool(verb.argument) + verb.switch
     while match := _TOKEN.match(rest):
         words.append(expand(_unquote(match[1])))
-        if len(words) > most:
+        if len(words) > most and not verb.more:
             hint = suggest(words[0], more) if (more := second_words(verb)) else verb.synopsis
             raise Usage(f"%bago {verb.name} does not take {match[1]!r}: {hint}")
         more_options, rest = _head(verb, rest[match.end() :], expand)
@@ -148,10 +148,17 @@ def _only_argument(verb: Verb, rest: str, options: dict[str, Any], expand: Expan
         if last not in SWITCH:
             raise Usage(f"%bago {verb.name} ends with on or off: {verb.synopsis}")
         options["switch"] = last == "on"
+    if verb.more:
+        options["more"] = words[1:]
     return words[0] if words else ""
 
 
 def _option(verb: Verb, name: str) -> Option:
+    if name in ("--api-key", "--key", "--secret", "--secret-key") and find_option(verb, "--key-env"):
+        raise Usage(
+            "A key does not belong in a notebook or a command line; put it into an environment variable and "
+            "name that: --key-env VAR, or --ask."
+        )
     if name == "--api-key":  # it would be stored in the notebook
         raise Usage(
             "A key does not belong in a notebook; put it into an environment variable and name that: "

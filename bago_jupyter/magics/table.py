@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .connectiontable import CONNECTIONS
 from .meshtable import MESH, ON
 from .verb import Option, Source, Verb
 
@@ -34,6 +35,12 @@ _UP = (
     Option(("--api-key-env",), "environment variable that holds the key clients must send"),
 )
 
+_STATS = (
+    Option(("--by",), "model, node, caller or dialect; several with commas between", many=True),
+    Option(("--since",), "how far back, such as 90m, 24h or 7d; 24h without it"),
+    Option(("--to",), "variable that gets the rows as a list of dicts", "name", source="names"),
+)
+
 VERBS = {
     verb.name: verb
     for verb in (
@@ -57,7 +64,22 @@ VERBS = {
         Verb("unload", "free the memory of a model", "models:unload", "MODEL", (ON,), source="models"),
         Verb("chat", "ask a model", "chat:chat", "[PROMPT]", _CHAT, rest=True, cell=True),
         Verb("reset", "forget the conversation of this notebook", "chat:reset"),
+        Verb("stats", "what was asked, and how it went", "stats:stats", options=_STATS),
         Verb("why", "why a request went where it went", "why:why", "[ID]"),
+        Verb(
+            "policy",
+            "how a backend is chosen: balanced, round-robin, weighted, least-loaded, fastest or priority",
+            "routing:policy",
+            "[NAME]",
+            source="policies",
+        ),
+        Verb(
+            "drain",
+            "let what is in flight end and nothing new begin here; peers and other backends take over",
+            "routing:drain",
+            options=(Option(("--wait",), "seconds to wait until nothing is in flight", "number"),),
+            switch=True,
+        ),
         Verb(
             "log",
             "the last lines of the node's log",
@@ -65,6 +87,26 @@ VERBS = {
             options=(Option(("-n", "--lines"), "how many", "int"),),
         ),
         *MESH,
+        *CONNECTIONS,
+        Verb("route", "the names that lead to a chain of models", "route:route"),
+        Verb(
+            "route set",
+            "let a name lead to models, tried from left to right: code codellama else phi-3",
+            "route:change",
+            "NAME",
+            more="TARGET [TARGET ...]",
+            source="models",
+        ),
+        Verb("route remove", "forget a route", "route:remove", "NAME", source="routes"),
+        Verb("apikeys", "the named API keys that clients may send", "apikeys:apikeys"),
+        Verb(
+            "apikeys add",
+            "make an API key; it is shown once, or written to a file",
+            "apikeys:add",
+            "NAME",
+            (Option(("--to-file",), "new file for the key, readable by you alone; a notebook needs one"),),
+        ),
+        Verb("apikeys remove", "make an API key worth nothing", "apikeys:remove", "NAME", source="apikeys"),
         Verb("help", "this list, or one verb", "help:help", "[VERB]", source="verbs"),
     )
 }

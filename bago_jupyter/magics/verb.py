@@ -5,10 +5,25 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Source = Literal[
-    "", "models", "own", "starters", "verbs", "names", "nodes", "discovered", "incoming", "outgoing", "keys"
+    "",
+    "models",
+    "own",
+    "starters",
+    "verbs",
+    "policies",
+    "names",
+    "nodes",
+    "discovered",
+    "incoming",
+    "outgoing",
+    "keys",
+    "apikeys",
+    "routes",
+    "connections",
 ]
 """What completes a value: models of the mesh or of this node, starters, verbs, variables of the notebook,
-paired or discovered nodes, requests of others or of this node, ids of connection keys."""
+paired or discovered nodes, requests of others or of this node, ids of connection keys, names of API keys,
+of routes and of connections."""
 
 
 class Option(NamedTuple):
@@ -58,6 +73,8 @@ class Verb(NamedTuple):
     source: Source = ""
     switch: bool = False
     """Whether ``on`` or ``off`` comes last; it is the option ``switch``, a truth value."""
+    more: str = ""
+    """Names of the words after the argument, however many come; they are the option ``more``, a list."""
 
     @property
     def synopsis(self) -> str:
@@ -67,4 +84,5 @@ class Verb(NamedTuple):
         )
         more = "[--SETTING VALUE ...]" if self.settings else ""
         switch = "|".join(SWITCH) if self.switch else ""
-        return " ".join(part for part in ("%bago", self.name, options, more, self.argument, switch) if part)
+        parts = ("%bago", self.name, options, more, self.argument, self.more, switch)
+        return " ".join(part for part in parts if part)

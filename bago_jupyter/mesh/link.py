@@ -34,7 +34,8 @@ class Link:
     """One peer as seen from here. Belongs to the node's loop.
 
     ``discovered`` gives the addresses at which it announces itself; ``changed`` is called after every
-    change of presence or catalogue, ``told`` with what the peer says about itself. ``port`` gives this
+    change of presence or catalogue, ``told`` with what the peer says about itself, ``measured`` with every
+    round trip in seconds. ``port`` gives this
     node's own port, which the peer is told, so that each finds the other where it has moved.
     """
 
@@ -47,6 +48,7 @@ class Link:
         changed: Callable[[Link, Transition | None], None],
         told: Callable[[Link, Hello, str], None],
         port: Callable[[], int],
+        measured: Callable[[Link, float], None],
     ):
         self.peer = peer
         self.presence = Presence()
@@ -57,6 +59,7 @@ class Link:
         self._changed = changed
         self._told = told
         self._port = port
+        self._measured = measured
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.update(peer)
@@ -102,6 +105,7 @@ class Link:
             self._turned(self.presence.failed(time.monotonic(), reason, hard=hard))
             raise UpstreamFailed(f"{self.peer.name} {reason}.") from None
         latency = time.monotonic() - start
+        self._measured(self, latency)
         self._turned(self.presence.ok(time.monotonic(), latency, hello.boot))
         return latency
 
@@ -111,7 +115,8 @@ class Link:
             with contextlib.suppress(BagoError):
                 await self.probe()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self.presence.interval)
+                async with asyncio.timeout(self.presence.interval):  # 3.11's wait_for may lose a cancellation
+                    await self._wake.wait()
 
     async def _hello(self) -> Hello:
         """From the address in use, or else from the first of all known ones that answers."""

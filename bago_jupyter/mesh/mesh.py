@@ -49,8 +49,7 @@ FAREWELL = 0.4
 class Mesh:
     """The mesh side of one node. Belongs to the node's loop.
 
-    ``describe`` gives what is announced, ``own`` the backend id of the models of this machine, and
-    ``expose`` makes the node's port reachable from the network.
+    ``describe`` gives what is announced, and ``expose`` makes the node's port reachable from the network.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Mesh:
         bus: Bus,
         *,
         describe: Callable[[], Announcement],
-        own: str,
+        sharing: Sharing,
         expose: Callable[[], Awaitable[None]],
     ):
         self.settings = settings
@@ -71,12 +70,14 @@ class Mesh:
         self.peers = Peers(home)
         self.tls = Tls(identity, self.peers)
         self.issued = IssuedKeys(home, identity.fingerprint)
-        self.sharing = Sharing(home)
+        self.sharing = sharing
         self.key_responder = KeyResponder(identity, self.issued, self.peers, self.card)
         self.approvals = Approvals(identity, self.peers, self.card, self._nodes_changed)
         self.askings = Askings(identity, self.peers, self.tls, self.card, self._nodes_changed)
         self.team = Team(home, identity, self.peers, self.tls, self.card)
         self.links: dict[str, Link] = {}
+        self.draining = False
+        """Whether nothing is offered to peers, and no new request of theirs is taken."""
         self.discovery: Discovery | None = None
         self.cut_off: Callable[[str], None] = lambda fingerprint: None
         """Closes every connection that came in from a fingerprint; the server sets it."""
@@ -85,7 +86,6 @@ class Mesh:
         self._dispatcher = dispatcher
         self._bus = bus
         self._describe = describe
-        self._own = own
         self._expose = expose
         self._shared: list[Entry] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -191,7 +191,9 @@ class Mesh:
         )
 
     def entries(self) -> list[Entry]:
-        """The models of this machine that are shared."""
+        """The models of this node that are shared: its own, and those of connections that it may lend."""
+        if self.draining:
+            return []
         return [
             Entry(
                 model=offer.model,
@@ -203,7 +205,7 @@ class Mesh:
                 quantization=offer.quantization,
             )
             for offer in self._dispatcher.table.offers
-            if offer.backend == self._own and self.sharing.shares(offer.model)
+            if offer.shared and not offer.peer and offer.health in ("healthy", "unknown")
         ]
 
     def latest(self) -> News:
@@ -283,6 +285,7 @@ class Mesh:
             changed=self._link_changed,
             told=self._told,
             port=lambda: self._describe().port,
+            measured=self._measured,
         )
         self.links[peer.fingerprint] = link
         self._dispatcher.add(link.backend)
@@ -306,6 +309,9 @@ class Mesh:
             link.update(peer)
             self._dispatcher.refresh()
         self._nodes_changed()
+
+    def _measured(self, link: Link, latency: float) -> None:
+        self._dispatcher.latencies[link.backend.id] = latency
 
     def _link_changed(self, link: Link, transition: Transition | None) -> None:
         self._dispatcher.refresh()

@@ -1,10 +1,32 @@
 """The mind of a node: which backend gets a request. Pure: time, loads and health are arguments."""
 
-from .breaker import Breaker, Breakers
-from .load import Load
+from .affinity import Affinity, prefix_of
+from .breaker import Breaker, Breakers, Cause
+from .fair import FairQueue, Ticket
+from .load import Lateness, Load
 from .offer import Offer, Table
-from .plan import Plan, plan
+from .plan import Inputs, Plan, Row, plan, survey
 from .policy import POLICIES, Policy
 from .shape import Shape
 
-__all__ = ["POLICIES", "Breaker", "Breakers", "Load", "Offer", "Plan", "Policy", "Shape", "Table", "plan"]
+__all__ = [
+    "POLICIES",
+    "Affinity",
+    "Breaker",
+    "Breakers",
+    "Cause",
+    "FairQueue",
+    "Inputs",
+    "Lateness",
+    "Load",
+    "Offer",
+    "Plan",
+    "Policy",
+    "Row",
+    "Shape",
+    "Table",
+    "Ticket",
+    "plan",
+    "prefix_of",
+    "survey",
+]

@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 THRESHOLD = 3
-"""Failures in a row that open the breaker."""
+"""Failures in a row that open the breaker, where the cause does not open it at once."""
 FIRST_PAUSE = 1.0
 MAX_PAUSE = 30.0
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds of a backend's Retry-After that are believed."""
+
+Cause = Literal["refused", "frozen", "broken", "error", "limit", "late"]
+"""``refused``: nobody listens; ``frozen``: no sign of life by the deadline; ``broken``: the connection
+ended; ``error``: a 5xx; ``limit``: a 429; ``late``: overtaken by another backend while it was silent."""
+AT_ONCE = frozenset({"refused", "frozen"})
+"""Causes that cost every further request time, or are certain: they open the breaker at once."""
+WHOLE = frozenset({"refused", "frozen"})
+"""Causes that say something of the machine, and so of all its models."""
+ALL = ""
+"""The model under which the causes of :data:`WHOLE` are kept."""
+State = Literal["closed", "suspect", "open"]
 
 
 class Breaker(msgspec.Struct, kw_only=True):
     """State of one breaker. ``now`` is any monotonic clock in seconds, always the caller's.
 
-    Connection failures, 5xx, resets, missed header deadlines and 429 count; other 4xx and clients
-    that go away do not: whoever records decides by :func:`counts`.
+    It is ``closed`` after a success, ``suspect`` after a failure - asked when nobody else is left -, and
+    ``open`` after :data:`THRESHOLD` of them or one of the causes :data:`AT_ONCE`: never asked. Both last for
+    a pause, which doubles with every failure that comes after it; then one request is let through.
     """
 
     failures: int = 0
     pause: float = FIRST_PAUSE
-    open_until: float = 0.0
+    until: float = 0.0
     reason: str | None = None
     probing: bool = False
     """Whether a single request was let through after the pause and is still out."""
 
-    def allows(self, now: float) -> bool:
-        """Whether a request may be sent."""
-        return self.failures < THRESHOLD or (now >= self.open_until and not self.probing)
+    def state(self, now: float) -> State:
+        """What a request may expect."""
+        if self.failures == 0:
+            return "closed"
+        if now >= self.until and not self.probing:
+            return "closed"
+        return "open" if self.failures >= THRESHOLD else "suspect"
 
     def began(self, now: float) -> None:
         """A request was sent; after a pause this one is the probe."""
-        if self.failures >= THRESHOLD:
+        if self.failures and now >= self.until:
             self.probing = True
 
     def succeeded(self) -> None:
         """The backend answered: forget what was."""
-        self.failures, self.pause, self.open_until = 0, FIRST_PAUSE, 0.0
+        self.failures, self.pause, self.until = 0, FIRST_PAUSE, 0.0
         self.reason, self.probing = None, False
 
-    def failed(self, now: float, reason: str, retry_after: float | None = None) -> None:
+    def failed(self, now: float, reason: str, cause: Cause, retry_after: float | None = None) -> None:
         """The backend failed; ``retry_after`` is its own word on when to come back, in seconds."""
-        self.failures += 1
-        self.reason, self.probing = reason, False
+        self.reason = reason
+        if cause in AT_ONCE or retry_after is not None:
+            self.failures += THRESHOLD
+        elif cause != "late" or self.failures + 1 < THRESHOLD:  # slow is no reason never to be asked
+            self.failures += 1
         if retry_after is not None:
-            self.failures = max(self.failures, THRESHOLD)
-            self.open_until = now + retry_after
-        elif self.failures >= THRESHOLD:
-            self.open_until = now + self.pause
+            self.until = max(self.until, now + min(retry_after, LONGEST_RETRY_AFTER))
+        elif now >= self.until:  # what was in flight when it broke fails too, and is no further sign
+            self.until = now + self.pause
             self.pause = min(MAX_PAUSE, self.pause * 2)
+        self.probing = False
 
     def left(self) -> None:
         """The request ended without telling anything of the backend (the client went away)."""
@@ -60,17 +83,58 @@ class Breakers:
     def __init__(self) -> None:
         self._all: dict[tuple[str, str], Breaker] = {}
 
-    def get(self, backend: str, model: str) -> Breaker | None:
-        """The breaker if anything was ever recorded there."""
-        return self._all.get((backend, model))
+    def look(self, backend: str, model: str, now: float) -> tuple[State, str | None]:
+        """The worse of the states of the backend and of its model, with the reason."""
+        worst: tuple[State, str | None] = ("closed", None)
+        if self._all:
+            for key in ((backend, model), (backend, ALL)):
+                breaker = self._all.get(key)
+                if breaker is not None and (state := breaker.state(now)) != "closed":
+                    if state == "open":
+                        return state, breaker.reason
+                    worst = state, breaker.reason
+        return worst
 
-    def of(self, backend: str, model: str) -> Breaker:
-        """The breaker, made if there is none."""
-        key = (backend, model)
-        breaker = self._all.get(key)
-        if breaker is None:
-            breaker = self._all[key] = Breaker()
-        return breaker
+    def began(self, backend: str, model: str, now: float) -> None:
+        """A request is sent."""
+        for breaker in self._known(backend, model):
+            breaker.began(now)
+
+    def succeeded(self, backend: str, model: str) -> None:
+        """The backend answered."""
+        for breaker in self._known(backend, model):
+            breaker.succeeded()
+
+    def left(self, backend: str, model: str) -> None:
+        """The request told nothing of the backend."""
+        for breaker in self._known(backend, model):
+            breaker.left()
+
+    def failed(
+        self,
+        backend: str,
+        model: str,
+        now: float,
+        reason: str,
+        cause: Cause,
+        retry_after: float | None = None,
+    ) -> None:
+        """The backend failed, by ``cause``."""
+        key = (backend, ALL if cause in WHOLE else model)
+        for breaker in self._known(backend, model):
+            breaker.left()
+        self._all.setdefault(key, Breaker()).failed(now, reason, cause, retry_after)
+
+    def forget(self, backend: str) -> None:
+        """The backend is gone, or known to be well again."""
+        for key in [key for key in self._all if key[0] == backend]:
+            del self._all[key]
+
+    def _known(self, backend: str, model: str) -> list[Breaker]:
+        if not self._all:
+            return []
+        found = (self._all.get((backend, model)), self._all.get((backend, ALL)))
+        return [breaker for breaker in found if breaker is not None]
 
 
 def counts(status: int) -> bool:

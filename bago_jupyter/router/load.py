@@ -8,6 +8,32 @@ DEFAULT_SPEED = 50.0
 """Tokens per second assumed of a backend that was never measured."""
 SMOOTHING = 0.2
 """Share of the newest measurement in the running means."""
+DEVIATIONS = 4.0
+"""Mean deviations past the mean at which an answer is late (as RFC 6298, 2.2, for retransmissions)."""
+ENOUGH = 3
+"""Measurements before anything is called late."""
+
+
+class Lateness(msgspec.Struct, kw_only=True):
+    """A running mean of durations in seconds, and its mean deviation."""
+
+    mean: float = 0.0
+    deviation: float = 0.0
+    count: int = 0
+
+    def saw(self, seconds: float) -> None:
+        """One more duration."""
+        if self.count == 0:
+            self.mean, self.deviation = seconds, seconds / 2
+        else:
+            self.deviation += SMOOTHING * (abs(seconds - self.mean) - self.deviation)
+            self.mean += SMOOTHING * (seconds - self.mean)
+        self.count += 1
+
+    @property
+    def limit(self) -> float | None:
+        """Duration after which the next one is late; ``None`` as long as too little is known."""
+        return self.mean + DEVIATIONS * self.deviation if self.count >= ENOUGH else None
 
 
 class Load(msgspec.Struct, kw_only=True):
@@ -21,13 +47,18 @@ class Load(msgspec.Struct, kw_only=True):
     """Tokens of work reserved by the requests in flight."""
     speed: float = DEFAULT_SPEED
     """Tokens per second that one request gets."""
-    latency: float = 0.0
-    """Network round trip."""
+    last: int = 0
+    """The decision, counted by its turn, that last went here; 0 is never."""
+    admission: Lateness = msgspec.field(default_factory=Lateness)
+    """How long a peer takes to say that it has a request."""
+    slowness: Lateness = msgspec.field(default_factory=Lateness)
+    """How many times longer than estimated the first byte takes."""
 
-    def reserve(self, work: int) -> None:
+    def reserve(self, work: int, turn: int = 0) -> None:
         """A request of ``work`` tokens was sent."""
         self.in_flight += 1
         self.work += work
+        self.last = max(self.last, turn)
 
     def release(self, work: int) -> None:
         """The request is over, however it ended."""
@@ -38,11 +69,6 @@ class Load(msgspec.Struct, kw_only=True):
         """An answer of ``tokens`` took ``seconds`` from its first byte to its last."""
         if tokens > 1 and seconds > 0:
             self.speed += SMOOTHING * (tokens / seconds - self.speed)
-
-    def finish(self, work: int, slots: int) -> float:
-        """Seconds until ``work`` more tokens would be done here."""
-        waiting = max(0, self.in_flight - slots + 1) / max(1, self.in_flight) * self.work / max(1, slots)
-        return (waiting + work) / self.speed + self.latency
 
 
 IDLE = Load()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -49,24 +50,49 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Share under ``weighted``."""
 
 
+Ranked = tuple[int, Offer]
+
+
 class Table:
-    """Every offer, looked up by model. Immutable; a new one is made when the catalogue changes."""
+    """Every offer, looked up by model. Immutable; a new one is made when the catalogue changes.
 
-    __slots__ = ("_by_model", "_by_path", "offers")
+    ``routes`` are further names, each for a chain of models (``name`` or ``node/name``) that are tried one
+    after the other.
+    """
 
-    def __init__(self, offers: Iterable[Offer] = ()):
+    __slots__ = ("_by_model", "_by_path", "_by_route", "offers", "routes")
+
+    def __init__(self, offers: Iterable[Offer] = (), routes: Mapping[str, Sequence[str]] | None = None):
         self.offers = tuple(sorted(offers, key=lambda offer: (offer.model, offer.node, offer.backend)))
-        self._by_model: dict[str, tuple[Offer, ...]] = {}
-        self._by_path: dict[str, tuple[Offer, ...]] = {}
+        self.routes = dict(routes or {})
+        by_model: defaultdict[str, list[Ranked]] = defaultdict(list)
+        by_path: defaultdict[str, list[Ranked]] = defaultdict(list)
         for offer in self.offers:
-            for index, key in ((self._by_model, offer.model), (self._by_path, f"{offer.node}/{offer.model}")):
-                index[key] = (*index.get(key, ()), offer)
+            by_model[offer.model].append((0, offer))
+            by_path[f"{offer.node}/{offer.model}"].append((0, offer))
+        self._by_model = {model: tuple(found) for model, found in by_model.items()}
+        self._by_path = {path: tuple(found) for path, found in by_path.items()}
+        self._by_route = {name: self._chain(targets) for name, targets in self.routes.items()}
 
-    def find(self, model: str) -> tuple[Offer, ...]:
-        """Offers of ``name`` or ``node/name``; a plain name that holds a slash wins."""
-        return self._by_model.get(model) or self._by_path.get(model, ())
+    def find(self, model: str, *, relayed: bool = False) -> tuple[Ranked, ...]:
+        """Offers of ``name``, ``node/name`` or a route, each with its model's place in the chain.
+
+        A route wins over a model of the same name, a plain name that holds a slash over ``node/name``.
+        A ``relayed`` request means the model itself: the node that relays it chose that one.
+        """
+        return (not relayed and self._by_route.get(model)) or self._plain(model)
 
     @property
     def models(self) -> Mapping[str, tuple[Offer, ...]]:
         """Offers by plain model name."""
-        return self._by_model
+        return {model: tuple([offer for _, offer in found]) for model, found in self._by_model.items()}
+
+    def _plain(self, model: str) -> tuple[Ranked, ...]:
+        return self._by_model.get(model) or self._by_path.get(model, ())
+
+    def _chain(self, targets: Sequence[str]) -> tuple[Ranked, ...]:
+        found: dict[tuple[str, str], Ranked] = {}
+        for rank, target in enumerate(targets):
+            for _, offer in self._plain(target):
+                found.setdefault((offer.backend, offer.model), (rank, offer))
+        return tuple(found.values())

@@ -7,91 +7,181 @@ from collections.abc import Mapping
 import msgspec
 
 from ..wire import Candidate, Rejection
+from .affinity import Affinity
 from .breaker import Breakers
 from .load import IDLE, Load
 from .offer import Offer, Table
-from .policy import POLICIES
+from .policy import PATIENT, POLICIES
 from .shape import Shape
 
 Key = tuple[str, str]
 
 
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One offer of the model that is asked for, as it stood when the decision was made."""
+
+    offer: Offer
+    rank: int
+    """Place of its model in the chain of a route; 0 without one."""
+    in_flight: int
+    work: int
+    speed: float
+    latency: float
+    last: int
+    capacity: int
+    """Requests of this caller that it takes side by side with those in flight."""
+    warm: int = 0
+    """Tokens of the prompt that it has read before."""
+    paused: str | None = None
+    """Why its breaker lets nothing through."""
+    suspect: bool = False
+    """Whether it has failed lately, or may be gone."""
+
+    @property
+    def full(self) -> bool:
+        """Whether a request more would have to wait there."""
+        return self.in_flight >= self.capacity
+
+
+class Inputs(msgspec.Struct, frozen=True, gc=False):
+    """All that a decision hangs on. Kept with its record, it decides the same again."""
+
+    shape: Shape
+    rows: tuple[Row, ...]
+    policy: str = "balanced"
+    turn: int = 0
+    """Counts the decisions."""
+    ahead: int = 0
+    """Tokens of work that wait for the same model, before this request."""
+
+
 class Plan(msgspec.Struct, frozen=True, gc=False):
     """Targets in the order in which they are to be tried, and why the others are not."""
 
-    policy: str
-    offers: tuple[Offer, ...]
-    candidates: tuple[Candidate, ...]
-    """Parallel to ``offers``."""
+    rows: tuple[Row, ...]
+    scores: tuple[float, ...]
+    """Parallel to ``rows``; lower is better within a rank."""
     rejections: tuple[Rejection, ...]
+    waits: bool
+    """Whether the request had better wait for a slot than go where one is free."""
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The targets."""
+        return tuple([row.offer for row in self.rows])
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The targets and their scores, for people."""
+        return [_candidate(row, score) for row, score in zip(self.rows, self.scores, strict=True)]
 
 
-def plan(
-    shape: Shape,
+def survey(
     table: Table,
+    shape: Shape,
     *,
     loads: Mapping[Key, Load],
     breakers: Breakers,
+    affinity: Affinity,
+    latencies: Mapping[str, float],
     now: float,
-    policy: str = "balanced",
-    turn: int = 0,
-) -> Plan:
-    """Decide who may answer ``shape``, best first.
+    keep: int = 0,
+) -> tuple[Row, ...]:
+    """Every offer of the model as it stands ``now`` (seconds of any monotonic clock, the breakers' own).
 
-    Pure: the same arguments give the same plan, whatever order the table was built in. Raises
-    ``KeyError`` for an unknown policy. An empty plan says why in its rejections, or has none when
-    nobody offers the model.
+    ``keep`` slots of each are kept free for other callers, where it has more than one.
     """
-    score = POLICIES[policy]
-    scored: list[tuple[float, int, Offer, Load]] = []
-    rejections: list[Rejection] = []
-    for position, offer in enumerate(table.find(shape.model)):
+    rows = []
+    for rank, offer in table.find(shape.model, relayed=shape.relayed):
         load = loads.get((offer.backend, offer.model), IDLE)
-        refused = _gate(shape, offer, load, breakers, now)
+        state, reason = ("closed", None) if offer.local else breakers.look(offer.backend, offer.model, now)
+        capacity = max(1, offer.slots * offer.max_load_percent // 100)
+        rows.append(
+            Row(
+                offer,
+                rank,
+                load.in_flight,
+                load.work,
+                load.speed,
+                latencies.get(offer.backend, 0.0),
+                load.last,
+                max(1, capacity - keep),
+                affinity.warm(offer.backend, offer.model, shape.prefix) if shape.prefix else 0,
+                reason if state == "open" else None,
+                state == "suspect" or offer.health == "unknown",
+            )
+        )
+    return tuple(rows)
+
+
+def plan(inputs: Inputs) -> Plan:
+    """Decide who may answer, best first.
+
+    Pure: the same inputs give the same plan. Raises ``KeyError`` for an unknown policy. An empty plan
+    says why in its rejections, or has none when nobody offers the model.
+    """
+    score = POLICIES[inputs.policy]
+    scored: list[tuple[int, bool, float, int]] = []
+    rejections: list[Rejection] = []
+    for position, row in enumerate(inputs.rows):
+        refused = _gate(inputs.shape, row)
         if refused is not None:
+            offer = row.offer
             gate, reason = refused
             rejections.append(Rejection(backend=offer.backend, node=offer.node, gate=gate, reason=reason))
             continue
-        scored.append((score(shape, offer, load, turn), position, offer, load))
+        scored.append((row.rank, row.suspect, score(inputs, row), position))
     if len(scored) > 1:
-        scored.sort(key=_order)
-    return Plan(
-        policy,
-        tuple([entry[2] for entry in scored]),
-        tuple([_candidate(offer, load, value) for value, _, offer, load in scored]),
-        tuple(rejections),
-    )
+        scored.sort()
+    rows = tuple([inputs.rows[entry[3]] for entry in scored])
+    scores = tuple([entry[2] for entry in scored])
+    waits = bool(rows) and rows[0].full
+    if waits and inputs.policy not in PATIENT:
+        free = next((at for at, row in enumerate(rows) if _spills(row, rows[0])), None)
+        if free is not None:
+            rows = (rows[free], *rows[:free], *rows[free + 1 :])
+            scores = (scores[free], *scores[:free], *scores[free + 1 :])
+            waits = False
+    return Plan(rows, scores, tuple(rejections), waits)
 
 
-def _order(entry: tuple[float, int, Offer, Load]) -> tuple[bool, float, int]:
-    """By score; what may be gone comes after what is well."""
-    score, position, offer, _ = entry
-    return offer.health == "unknown", score, position
+def _spills(row: Row, best: Row) -> bool:
+    """Whether ``row`` takes what ``best`` has no slot for: another model is no substitute for a full one."""
+    return not row.full and row.rank == best.rank and not row.suspect
 
 
-def _candidate(offer: Offer, load: Load, score: float) -> Candidate:
+def _candidate(row: Row, score: float) -> Candidate:
+    offer = row.offer
     return Candidate(
         backend=offer.backend,
         node=offer.node,
         model=offer.model,
+        rank=row.rank,
         score=score,
         state=offer.state,
-        in_flight=load.in_flight,
+        in_flight=row.in_flight,
         slots=offer.slots,
-        speed=load.speed,
-        latency=load.latency,
+        full=row.full,
+        suspect=row.suspect,
+        speed=row.speed,
+        latency=row.latency,
+        warm=row.warm,
         priority=offer.priority,
+        weight=offer.weight,
     )
 
 
-def _gate(shape: Shape, offer: Offer, load: Load, breakers: Breakers, now: float) -> tuple[str, str] | None:
-    """The first gate that ``offer`` does not pass, with the reason, or ``None``."""
+def _gate(shape: Shape, row: Row) -> tuple[str, str] | None:
+    """The first gate that a row does not pass, with the reason, or ``None``."""
+    offer = row.offer
     if offer.state == "failed":
         return "file", offer.reason or "it cannot be loaded"
     if shape.task not in offer.tasks:
         return "task", f"{offer.model} cannot {shape.task}"
     if offer.health in ("unhealthy", "disabled"):
         return "health", offer.reason or offer.health
+    if offer.health == "warming":
+        return "health", offer.reason or "it is warming up"
     if shape.local_only and not offer.local:
         return "local-only", "the request may not leave this machine"
     if shape.relayed and offer.peer:
@@ -106,11 +196,6 @@ def _gate(shape: Shape, offer: Offer, load: Load, breakers: Breakers, now: float
             "context",
             f"at least {shape.least_tokens} prompt tokens, but the context holds {offer.context_length}",
         )
-    if offer.max_load_percent < 100 and load.in_flight >= offer.slots * offer.max_load_percent / 100:
-        return "max-load", f"{load.in_flight} in flight, which is its limit of {offer.max_load_percent} %"
-    if offer.local:  # its runner backs off by itself
-        return None
-    breaker = breakers.get(offer.backend, offer.model)
-    if breaker is not None and not breaker.allows(now):
-        return "breaker", f"paused after failures: {breaker.reason}"
+    if row.paused is not None:
+        return "breaker", f"paused after failures: {row.paused}"
     return None

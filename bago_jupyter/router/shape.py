@@ -12,13 +12,15 @@ Dialect = Literal["chat", "completions", "embeddings", "rerank", "responses", "m
 
 DEFAULT_ANSWER = 256
 """Tokens of an answer that nobody bounded, for estimates of work only."""
+READING = 8
+"""Tokens of a prompt that are read in the time in which one is written, for estimates of work only."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request without its content."""
 
     model: str
-    """As the client wrote it: ``name`` or ``node/name``."""
+    """As the client wrote it: ``name``, ``node/name`` or the name of a route."""
     task: Task = "generate"
     dialect: Dialect = "chat"
     stream: bool = False
@@ -27,6 +29,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     least_tokens: int = 0
     """Prompt tokens that it has at the very least, for the gate that refuses."""
     max_tokens: int | None = None
+    prefix: tuple[int, ...] = ()
+    """Running hashes of the beginning of its prompt (:func:`~.affinity.prefix_of`)."""
     caller: str = "local"
     """Whose fair share it counts against: a peer, a notebook, the name of an API key, an address."""
     local_only: bool = False
@@ -35,6 +39,12 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Came from a peer, and therefore may not go to another."""
 
     @property
-    def work(self) -> int:
-        """Tokens to read and to write, as an estimate."""
-        return self.prompt_tokens + (DEFAULT_ANSWER if self.max_tokens is None else self.max_tokens)
+    def answer(self) -> int:
+        """Tokens to write, as an estimate."""
+        if self.task != "generate":
+            return 0
+        return DEFAULT_ANSWER if self.max_tokens is None else min(self.max_tokens, 16 * DEFAULT_ANSWER)
+
+    def work(self, warm: int = 0) -> int:
+        """Work in tokens written, where ``warm`` tokens of the prompt need not be read again."""
+        return max(1, max(0, self.prompt_tokens - warm) // READING + self.answer)

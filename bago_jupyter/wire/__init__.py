@@ -4,7 +4,18 @@
 are seconds, sizes are bytes, unless a name says otherwise.
 """
 
+from .apikeys import ApiKeyInfo, ApiKeyWanted
 from .base import Message
+from .connections import (
+    ConnectionInfo,
+    ConnectionModel,
+    ConnectionSettings,
+    ConnectionType,
+    ConnectionWanted,
+    Hop,
+    Selection,
+    Toggle,
+)
 from .models import (
     EngineInfo,
     Failure,
@@ -30,17 +41,28 @@ from .nodes import (
     SharingWanted,
     Turn,
 )
+from .routes import RouteInfo, RouteWanted
 from .routing import Attempt, Candidate, Decision, Rejection
-from .status import Counts, NodeFile, Place, Status
+from .stats import StatsRow, StatsSeries
+from .status import Counts, Drain, NodeFile, Place, Status
 
 __all__ = [
+    "ApiKeyInfo",
+    "ApiKeyWanted",
     "Attempt",
     "Candidate",
     "ConnectRequest",
+    "ConnectionInfo",
+    "ConnectionModel",
+    "ConnectionSettings",
+    "ConnectionType",
+    "ConnectionWanted",
     "Counts",
     "Decision",
+    "Drain",
     "EngineInfo",
     "Failure",
+    "Hop",
     "JobEvent",
     "KeyInfo",
     "KeyWanted",
@@ -58,10 +80,16 @@ __all__ = [
     "Rejection",
     "RequestInfo",
     "RequestWanted",
+    "RouteInfo",
+    "RouteWanted",
     "RunnerInfo",
+    "Selection",
     "SharingWanted",
     "SlotInfo",
+    "StatsRow",
+    "StatsSeries",
     "Status",
+    "Toggle",
     "Turn",
     "UnloadRequest",
 ]

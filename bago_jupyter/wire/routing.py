@@ -23,15 +23,24 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     node: str
     model: str
     """The name under which that backend knows the model."""
+    rank: int
+    """Place of its model in the chain of a route; 0 without one."""
     score: float
     state: str
     in_flight: int
     """Requests there when the decision was made."""
     slots: int
+    full: bool
+    """Whether a request more had to wait there."""
+    suspect: bool
+    """Whether it had failed lately, or may have been gone."""
     speed: float
     """Tokens per second that one request gets there."""
     latency: float
+    warm: int
+    """Tokens of the prompt that it had read before."""
     priority: int
+    weight: float
 
 
 class Attempt(Message, gc=False):
@@ -47,8 +56,10 @@ class Attempt(Message, gc=False):
     first_byte: float | None = None
     ended: float | None = None
     status: int | None = None
+    hedge: bool = False
+    """Whether it ran beside an earlier attempt that was late."""
     outcome: str = "open"
-    """``ok``, ``cancelled``, or the cause of the failure."""
+    """``ok``, ``cancelled``, ``overtaken``, or the cause of the failure."""
 
 
 class Decision(Message, gc=False):
@@ -61,6 +72,8 @@ class Decision(Message, gc=False):
     stream: bool
     caller: str
     policy: str
+    queued: float | None = None
+    """Seconds for which it waited for a slot."""
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
     attempts: list[Attempt] = []
@@ -69,3 +82,5 @@ class Decision(Message, gc=False):
     status: int | None = None
     outcome: str = "open"
     seconds: float | None = None
+    replayed: bool | None = None
+    """Whether its inputs, decided again, gave the same plan."""

@@ -45,8 +45,16 @@ class Status(Message):
     library: int = 0
     runners: list[RunnerInfo] = []
     requests: Counts = msgspec.field(default_factory=Counts)
+    draining: bool = False
+    """Whether it takes no new requests for its own models."""
     notices: list[str] = []
     """Things the owner should know, such as a port that was taken."""
+
+
+class Drain(Message, forbid_unknown_fields=True):
+    """Take no new requests, or take them again."""
+
+    on: bool
 
 
 class NodeFile(Message):

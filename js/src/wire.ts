@@ -54,5 +54,6 @@ export interface Status {
   library: number;
   runners: RunnerInfo[];
   requests: Counts;
+  draining: boolean;
   notices: string[];
 }

@@ -125,9 +125,7 @@ def test_unknown_routes_and_methods(node: NodeClient) -> None:
 
 def test_health_and_metrics(node: NodeClient) -> None:
     assert httpx.get(node.url + "/health").json() == {"status": "ok", "service": "bago"}
-    text = httpx.get(node.url + "/metrics").text
-    assert 'bago_requests_total{outcome="ok"}' in text
-    assert "bago_uptime_seconds" in text
+    assert "bago_uptime_seconds" in httpx.get(node.url + "/metrics").text
 
 
 def test_request_ids_are_kept_unless_they_are_rubbish(node: NodeClient) -> None:

@@ -11,7 +11,7 @@ import pytest
 from faults import Call, Faults
 
 from bago_jupyter.backends import Answer, Dispatcher, HttpBackend, Request
-from bago_jupyter.errors import BagoError, ModelNotFound, Overloaded, Unavailable, Unsupported, UpstreamFailed
+from bago_jupyter.errors import BagoError, ModelNotFound, Unavailable, Unsupported, UpstreamFailed
 from bago_jupyter.events import Bus
 from bago_jupyter.router import Shape
 
@@ -59,6 +59,7 @@ class Mesh:
         self.scripts = scripts
         self.dispatcher = Dispatcher(Bus(), policy="priority")
         self.servers: list[Faults] = []
+        self.request = dict(REQUEST)
         self._count = 0
 
     async def __aenter__(self) -> Mesh:
@@ -75,7 +76,7 @@ class Mesh:
 
     async def open(self, shape: Shape = SHAPE) -> Answer:
         self._count += 1
-        return await self.dispatcher.open(Request(id=f"r{self._count}", **REQUEST), shape, "chat")  # type: ignore[arg-type]
+        return await self.dispatcher.open(Request(id=f"r{self._count}", **self.request), shape)  # type: ignore[arg-type]
 
     async def ask(self, shape: Shape = SHAPE) -> bytes:
         answer, parts = await self.open(shape), []
@@ -84,8 +85,13 @@ class Mesh:
         return b"".join(parts)
 
     @property
+    def records(self) -> list[Any]:
+        """All decisions, the oldest first."""
+        return self.dispatcher.records.latest(1000)[::-1]
+
+    @property
     def last(self) -> Any:
-        return next(reversed(self.dispatcher.decisions.values()))
+        return self.dispatcher.records.latest()[0]
 
 
 def run(coroutine: Any) -> Any:
@@ -110,7 +116,7 @@ def test_what_fails_before_the_first_byte_goes_to_the_next(bad: Script) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 422])
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_the_requests_own_fault_goes_nowhere_else(status: int) -> None:
     async def main() -> None:
         async with Mesh(answers(status), good) as mesh:
@@ -119,7 +125,7 @@ def test_the_requests_own_fault_goes_nowhere_else(status: int) -> None:
             assert b"no" in await answer.read()
             assert await answer.read() == b""
             assert not mesh.servers[1].calls
-            assert mesh.dispatcher.breakers.of("openai:a", "m").failures == 0
+            assert mesh.dispatcher.breakers.look("openai:a", "m", 0.0) == ("closed", None)
             assert mesh.dispatcher.counts.failed == 1
 
     run(main())
@@ -157,7 +163,7 @@ def test_a_backend_that_fails_at_once_is_soon_left_alone() -> None:
             for _ in range(50):
                 assert b"usage" in await mesh.ask()
             assert len(mesh.servers[0].calls) <= 5
-            assert mesh.last.rejections[0].gate == "breaker"
+            assert (mesh.last.candidates[0].node, len(mesh.last.attempts)) == ("b", 1)
 
     run(main())
 
@@ -173,7 +179,7 @@ def test_the_client_leaving_closes_the_backend_and_is_no_failure() -> None:
                 await task
             await asyncio.wait_for(mesh.servers[0].calls[0].gone.wait(), 5)
             assert (mesh.last.outcome, mesh.dispatcher.counts.cancelled) == ("cancelled", 1)
-            assert mesh.dispatcher.breakers.of("openai:a", "m").failures == 0
+            assert mesh.dispatcher.breakers.look("openai:a", "m", 0.0) == ("closed", None)
             assert mesh.dispatcher.counts.in_flight == 0
 
     run(main())
@@ -188,8 +194,6 @@ def test_nobody_can_answer() -> None:
         async with Mesh(good) as mesh:
             await refused(mesh, Shape(model="x"), ModelNotFound, "known: m")
             await refused(mesh, Shape(model="m", local_only=True), Unavailable, "may not leave")
-            mesh.dispatcher.max_queue = 0
-            await refused(mesh, SHAPE, Overloaded, "in flight")
         async with Mesh() as mesh:
             await refused(mesh, Shape(model="x"), ModelNotFound, "none yet")
 
@@ -200,11 +204,7 @@ def test_unsupported_tasks_are_said() -> None:
     async def main() -> None:
         async with Mesh(good) as mesh:
             (backend,) = mesh.dispatcher.backends.values()
-            offers = [
-                type(offer)(backend=offer.backend, node="a", model="m", tasks=frozenset({"generate"}))
-                for offer in backend.offers()
-            ]
-            backend._offers = tuple(offers)  # type: ignore[attr-defined]
+            backend.tasks = frozenset({"generate"})  # type: ignore[attr-defined]
             mesh.dispatcher.refresh()
             with pytest.raises(Unsupported, match="cannot rerank"):
                 await mesh.open(Shape(model="m", task="rerank"))
@@ -218,7 +218,39 @@ def test_old_decisions_make_room() -> None:
             for _ in range(1010):
                 with pytest.raises(ModelNotFound):
                     await mesh.open()
-            assert len(mesh.dispatcher.decisions) == 1000
+            assert len(mesh.dispatcher.records) == 1000
             assert mesh.last.id == "r1010"
+
+    run(main())
+
+
+NO_EYES = b'{"error":{"code":500,"message":"image input is not supported - hint: provide the mmproj"}}'
+
+
+def test_a_request_that_is_to_blame_for_a_500_does_not_count_against_the_backend() -> None:
+    async def main() -> None:
+        body = b'{"error":{"code":500,"message":"Failed to parse messages: no role","type":"server_error"}}'
+        async with Mesh(lambda call: call.json(body, 500), good) as mesh:
+            for _ in range(5):
+                answer = await mesh.open()
+                assert (answer.status, await answer.read_all()) == (500, body)
+            assert len(mesh.servers[0].calls) == 5
+            assert not mesh.servers[1].calls
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, NO_EYES), (400, b'{"error":{"message":"no", "code": "unsupported"}}')]
+)
+def test_what_one_backend_cannot_do_another_may(status: int, body: bytes) -> None:
+    async def main() -> None:
+        async with Mesh(lambda call: call.json(body, status), good) as mesh:
+            for _ in range(5):
+                assert b"usage" in await mesh.ask()
+            assert len(mesh.servers[0].calls) == 5
+        async with Mesh(lambda call: call.json(body, status)) as mesh:
+            answer = await mesh.open()
+            assert await answer.read_all() == body
 
     run(main())

@@ -10,7 +10,7 @@ import pytest
 from bago_jupyter.magics.complete import candidates
 from bago_jupyter.magics.known import Known, _ask
 from bago_jupyter.magics.table import VERBS
-from bago_jupyter.wire import KeyInfo, ModelInfo, NodeInfo, RequestInfo
+from bago_jupyter.wire import ApiKeyInfo, KeyInfo, ModelInfo, NodeInfo, RequestInfo, RouteInfo
 
 FINGERPRINT = "fp_" + "12345678" * 8
 
@@ -36,6 +36,9 @@ CLIENT: Any = SimpleNamespace(
         KeyInfo(id="k1", state="open", created=0, expires=0, name="x"),
         KeyInfo(id="k2", state="used", created=0, expires=0, name="x"),
     ],
+    connections=lambda: [],
+    routes=lambda: [RouteInfo(name="code", targets=["big"]), RouteInfo(name="two words", targets=["big"])],
+    api_keys=lambda: [ApiKeyInfo(name="laptop", created=0), ApiKeyInfo(name="two words", created=0)],
 )
 
 
@@ -58,7 +61,14 @@ def complete() -> Any:
 @pytest.mark.parametrize(
     ("line", "names"),
     [
-        ("%bago chat -m ", ["own", "smol", "big", "tiny", "beta/smol", "beta/big"]),
+        ("%bago chat -m ", ["own", "smol", "code", "big", "tiny", "beta/smol", "beta/big"]),
+        ("%bago route ", ["set", "remove"]),
+        ("%bago route set c", ["code"]),
+        ("%bago route set code beta/b", ["beta/big"]),
+        ("%bago route set code beta/big else t", ["tiny"]),
+        ("%bago route remove ", ["code"]),
+        ("%bago apikeys remove ", ["laptop"]),
+        ("%bago apikeys add --to", ["--to-file"]),
         ("%bago chat -m beta/", ["beta/smol", "beta/big"]),
         ("%bago load --on ", ["beta", "12345678"]),
         ("%bago nodes show ", ["beta", "12345678"]),

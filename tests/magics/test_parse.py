@@ -101,7 +101,7 @@ def test_a_key_is_refused_without_repeating_it(line):
     ("line", "part"),
     [
         ("chta hello", "Did you mean chat?"),
-        ("frobnicate", "Known: status, up, down"),
+        ("xyzzy", "Known: status, up, down"),
         ("chat --temprature 1 hi", "Did you mean --temperature?"),
         ("up --conext-length 5", "Did you mean --context-length?"),
         ("down --now", "It takes none."),
@@ -154,6 +154,17 @@ def test_a_switch_comes_last(line):
 
 def test_a_switch_without_an_argument():
     assert parse("advertise on --name Ada").options == {"switch": True, "name": "Ada"}
+
+
+def test_words_after_the_argument_where_a_verb_takes_them():
+    given = parse('route set code beta/big "Ada\'s laptop/phi" else phi-3')
+    assert (given.verb.name, given.argument) == ("route set", "code")
+    assert given.options == {"more": ["beta/big", "Ada's laptop/phi", "else", "phi-3"]}
+    assert parse("route set code").options == {"more": []}
+    assert given.verb.synopsis == "%bago route set NAME TARGET [TARGET ...]"
+    assert refused("route set").startswith("%bago route set needs a name")
+    assert "does not take 'two'" in refused("route remove one two")
+    assert "has no option --x" in refused("route set code a --x b")
 
 
 def test_only_chat_takes_a_cell():

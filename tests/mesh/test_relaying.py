@@ -51,7 +51,7 @@ def test_whole_answer(ada: Node, bob: Node) -> None:
     assert body["usage"]["completion_tokens"] <= 4
     here = ada.client.why(answer.headers["x-request-id"])
     there = bob.client.why(answer.headers["x-request-id"])
-    assert (here.caller, there.caller) == ("local", "ada")
+    assert (here.caller, there.caller) == ("local", "peer:ada")
     assert here.completion_tokens == there.completion_tokens == body["usage"]["completion_tokens"]
 
 
@@ -115,7 +115,7 @@ def test_what_the_peer_refuses_before_admission_comes_as_itself(ada: Node, bob: 
         status, said = mesh(
             ada.lan, 1, bob, "POST", "/mesh/v1/relay/v1/chat/completions", body=hidden, **asking
         )
-        assert status == 404 and b"model_not_found" in said
+        assert status == 200 and b'"status":404' in said and b"model_not_found" in said
     finally:
         bob.client.share("smol", True)
     status, _ = mesh(
@@ -152,7 +152,8 @@ def test_a_client_that_leaves_before_the_first_byte_frees_it_too(ada: Node, bob:
     with client, pytest.raises(httpx.ReadTimeout):
         client.post("/v1/chat/completions", json=ask)
     until(lambda: bob.client.status().requests.cancelled == before + 1)
-    until(lambda: not any(slot.busy for slot in bob.client.slots("smol")))
+    # every look at the slots keeps llama-server from noticing that the client has gone
+    until(lambda: not any(slot.busy for slot in bob.client.slots("smol")), every=2.5)
 
 
 def test_several_at_once(ada: Node) -> None:

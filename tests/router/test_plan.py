@@ -5,11 +5,25 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bago_jupyter.router import POLICIES, Breakers, Load, Offer, Plan, Shape, Table, plan
+from bago_jupyter.router import (
+    POLICIES,
+    Affinity,
+    Breakers,
+    Inputs,
+    Load,
+    Offer,
+    Plan,
+    Row,
+    Shape,
+    Table,
+    plan,
+    survey,
+)
 
 Loads = dict[tuple[str, str], Load]
 GENERATE = frozenset({"generate"})
@@ -19,9 +33,14 @@ def offer(backend: str, **fields: Any) -> Offer:
     return Offer(**{"backend": backend, "node": backend, "model": "m", "tasks": GENERATE, **fields})
 
 
-def decide(shape: Shape, *offers: Offer, loads: Loads | None = None, **more: Any) -> Plan:
-    more = {"breakers": Breakers(), "now": 0.0, **more}
-    return plan(shape, Table(offers), loads=loads or {}, **more)
+def look(shape: Shape, table: Table, *, loads: Loads | None = None, **more: Any) -> tuple[Row, ...]:
+    known = {"breakers": Breakers(), "affinity": Affinity(), "latencies": {}, "now": 0.0, **more}
+    return survey(table, shape, loads=loads or {}, **known)
+
+
+def decide(shape: Shape, *offers: Offer, **more: Any) -> Plan:
+    chosen = {name: more.pop(name) for name in ("policy", "turn", "ahead") if name in more}
+    return plan(Inputs(shape, look(shape, Table(offers, more.pop("routes", None)), **more), **chosen))
 
 
 SHAPE = Shape(model="m", prompt_tokens=100, least_tokens=25)
@@ -50,7 +69,7 @@ def test_an_open_breaker_refuses_others_but_not_the_local_runner() -> None:
     breakers = Breakers()
     for backend in ("away", "here"):
         for _ in range(3):
-            breakers.of(backend, "m").failed(0.0, "reset")
+            breakers.failed(backend, "m", 0.0, "reset", "broken")
     offers = (offer("away"), offer("here", local=True))
     assert [entry.backend for entry in decide(SHAPE, *offers, breakers=breakers).offers] == ["here"]
     later = decide(SHAPE, *offers, breakers=breakers, now=2.0)
@@ -62,7 +81,7 @@ def test_balanced_counts_reserved_work_so_that_a_burst_spreads() -> None:
     chosen = []
     for _ in range(8):
         best = decide(SHAPE, offer("a"), offer("b"), loads=loads).offers[0]
-        loads[best.backend, "m"].reserve(SHAPE.work)
+        loads[best.backend, "m"].reserve(SHAPE.work())
         chosen.append(best.backend)
     assert chosen.count("a") == chosen.count("b") == 4
 
@@ -72,7 +91,7 @@ def test_balanced_prefers_the_fast_node_until_its_queue_is_long() -> None:
     chosen = []
     for _ in range(10):
         best = decide(SHAPE, offer("fast"), offer("slow"), loads=loads).offers[0]
-        loads[best.backend, "m"].reserve(SHAPE.work)
+        loads[best.backend, "m"].reserve(SHAPE.work())
         chosen.append(best.backend)
     assert chosen[:3] == ["fast"] * 3
     assert 7 <= chosen.count("fast") <= 9
@@ -97,10 +116,96 @@ def test_an_unknown_policy_is_refused() -> None:
 
 def test_a_share_of_a_nodes_slots_is_kept_free() -> None:
     loads: Loads = {("a", "m"): Load(in_flight=2)}
-    got = decide(SHAPE, offer("a", slots=4, max_load_percent=50), offer("b"), loads=loads)
-    assert [entry.gate for entry in got.rejections] == ["max-load"]
+    limited = offer("a", slots=4, max_load_percent=50)
+    got = decide(SHAPE, limited, offer("b"), loads=loads, policy="priority")
+    assert [entry.backend for entry in got.offers] == ["b", "a"]
+    assert not got.waits
+    assert decide(SHAPE, limited, loads=loads).waits
     loads["a", "m"].in_flight = 1
-    assert len(decide(SHAPE, offer("a", slots=4, max_load_percent=50), loads=loads).offers) == 1
+    assert not decide(SHAPE, limited, loads=loads).waits
+
+
+def test_the_last_slot_is_kept_for_others_where_there_are_several() -> None:
+    loads: Loads = {("a", "m"): Load(in_flight=3), ("b", "m"): Load()}
+    assert decide(SHAPE, offer("a", slots=4), loads=loads, keep=1).waits
+    assert not decide(SHAPE, offer("a", slots=4), loads=loads, keep=0).waits
+    assert not decide(SHAPE, offer("b", slots=1), loads=loads, keep=1).waits
+
+
+def test_it_waits_for_the_fast_node_only_as_long_as_that_is_faster() -> None:
+    loads: Loads = {
+        ("fast", "m"): Load(speed=400.0, in_flight=4, work=4 * SHAPE.work()),
+        ("slow", "m"): Load(speed=100.0),
+    }
+    both = (offer("fast", slots=4), offer("slow", slots=4))
+    now = decide(SHAPE, *both, loads=loads)
+    assert (now.offers[0].backend, now.waits) == ("fast", True)
+    behind_many = decide(SHAPE, *both, loads=loads, ahead=40 * SHAPE.work())
+    assert (behind_many.offers[0].backend, behind_many.waits) == ("slow", False)
+
+
+@pytest.mark.parametrize("policy", ["round-robin", "weighted", "least-loaded", "priority"])
+def test_other_policies_take_the_next_free_one(policy: str) -> None:
+    loads: Loads = {("a", "m"): Load(in_flight=1), ("b", "m"): Load(in_flight=1)}
+    three = (offer("a", priority=0), offer("b", priority=1), offer("c", priority=2))
+    got = decide(SHAPE, *three, loads=loads, policy=policy)
+    assert (got.offers[0].backend, got.waits) == ("c", False)
+
+
+def test_a_chat_goes_back_to_where_it_was_read_until_the_gap_is_large() -> None:
+    affinity = Affinity()
+    long = Shape(model="m", prompt_tokens=8000, max_tokens=10, prefix=tuple(range(60)))
+    affinity.remember("b", "m", long.prefix[:50])
+    got = decide(long, offer("a", slots=4), offer("b", slots=4), affinity=affinity)
+    assert got.offers[0].backend == "b"
+    assert got.candidates[0].warm == 50 * 512 // 4
+    loads: Loads = {("b", "m"): Load(in_flight=4, work=4 * 10_000)}
+    got = decide(long, offer("a", slots=4), offer("b", slots=4), affinity=affinity, loads=loads)
+    assert got.offers[0].backend == "a"
+
+
+def test_a_suspect_is_asked_last_and_an_open_breaker_not_at_all() -> None:
+    breakers = Breakers()
+    breakers.failed("a", "m", 0.0, "answered 503", "error")
+    got = decide(SHAPE, offer("a"), offer("b"), breakers=breakers, now=0.1)
+    assert [entry.backend for entry in got.offers] == ["b", "a"]
+    breakers.failed("a", "m", 0.1, "refused", "refused")
+    got = decide(SHAPE, offer("a"), offer("b"), breakers=breakers, now=0.2)
+    assert [entry.backend for entry in got.offers] == ["b"]
+    assert [entry.gate for entry in got.rejections] == ["breaker"]
+
+
+def test_what_a_backend_cannot_say_or_may_not_lend_is_refused() -> None:
+    got = decide(Shape(model="m", dialect="messages"), offer("a", dialects=frozenset({"chat"})))
+    assert (got.rejections[0].gate, "only chat" in got.rejections[0].reason) == ("dialect", True)
+    got = decide(Shape(model="m", relayed=True), offer("a", shared=False))
+    assert got.rejections[0].gate == "sharing"
+
+
+class TestRoutes:
+    routes = {"code": ("b/llama", "phi")}
+    llama, phi = offer("b", model="llama"), offer("a", model="phi")
+
+    def test_the_first_model_comes_first_however_busy_and_the_rest_after_it(self) -> None:
+        loads: Loads = {("b", "llama"): Load(in_flight=9, work=9999)}
+        elsewhere = offer("c", model="llama")
+        got = decide(Shape(model="code"), self.phi, elsewhere, self.llama, loads=loads, routes=self.routes)
+        assert [(entry.backend, entry.model) for entry in got.offers] == [("b", "llama"), ("a", "phi")]
+        assert got.waits
+
+    def test_the_next_model_answers_when_the_first_is_gone(self) -> None:
+        down = offer("b", model="llama", health="unhealthy")
+        got = decide(Shape(model="code"), self.phi, down, routes=self.routes)
+        assert [entry.model for entry in got.offers] == ["phi"]
+        assert [entry.gate for entry in got.rejections] == ["health"]
+
+    def test_a_route_may_have_the_name_of_its_model(self) -> None:
+        got = decide(Shape(model="phi"), self.phi, self.llama, routes={"phi": ("phi", "llama")})
+        assert [entry.model for entry in got.offers] == ["phi", "llama"]
+
+    def test_a_route_to_nothing_leaves_the_name_to_the_model(self) -> None:
+        got = decide(Shape(model="phi"), self.phi, routes={"phi": ("gone",)})
+        assert [entry.model for entry in got.offers] == ["phi"]
 
 
 offers = st.builds(
@@ -116,6 +221,7 @@ offers = st.builds(
     peer=st.booleans(),
     slots=st.integers(1, 8),
     priority=st.integers(-3, 3),
+    weight=st.sampled_from([0.0, 0.5, 1.0, 4.0]),
 )
 tables = st.lists(offers, max_size=12, unique_by=lambda entry: (entry.backend, entry.model))
 shapes = st.builds(
@@ -127,6 +233,7 @@ shapes = st.builds(
     max_tokens=st.none() | st.integers(0, 512),
     local_only=st.booleans(),
     relayed=st.booleans(),
+    prefix=st.lists(st.integers(), max_size=5).map(tuple),
 )
 loads_of = st.dictionaries(
     st.tuples(st.sampled_from([f"b{number}" for number in range(8)]), st.sampled_from(["m", "n1/m"])),
@@ -135,31 +242,65 @@ loads_of = st.dictionaries(
         in_flight=st.integers(0, 9),
         work=st.integers(0, 9999),
         speed=st.floats(0.1, 1e4),
-        latency=st.floats(0, 1),
+        last=st.integers(0, 50),
     ),
 )
 
 
-@given(shapes, tables, loads_of, st.sampled_from(sorted(POLICIES)), st.randoms(use_true_random=False))
-def test_what_holds_for_every_table(
-    shape: Shape, table: list[Offer], loads: Loads, policy: str, chance: random.Random
-) -> None:
-    got = decide(shape, *table, loads=loads, policy=policy)
+inputs_of = st.builds(
+    lambda shape, table, loads, failing, warm, **more: (shape, table, loads, failing, warm, more),
+    shapes,
+    tables,
+    loads_of,
+    st.lists(st.tuples(st.sampled_from(["b0", "b1", "b2"]), st.sampled_from(["refused", "error"]))),
+    st.lists(st.sampled_from(["b0", "b1", "b2"])),
+    policy=st.sampled_from(sorted(POLICIES)),
+    turn=st.integers(1, 1000),
+    ahead=st.integers(0, 10_000),
+    keep=st.integers(0, 1),
+)
+
+
+@given(inputs_of, st.randoms(use_true_random=False))
+def test_every_plan_is_sound(drawn: Any, chance: random.Random) -> None:
+    shape, table, loads, failing, warm, more = drawn
+    breakers, affinity = Breakers(), Affinity()
+    for backend, cause in failing:
+        breakers.failed(backend, "m", 0.0, "broken", cause)
+    for backend in warm:
+        affinity.remember(backend, "m", shape.prefix)
+    known = {"breakers": breakers, "affinity": affinity, "now": 0.5, "keep": more.pop("keep")}
+    inputs = Inputs(shape, look(shape, Table(table), loads=loads, **known), **more)
+    got = plan(inputs)
+
+    asked = [offer for _, offer in Table(table).find(shape.model)]
     for entry in got.offers:
+        assert entry in asked
         assert shape.task in entry.tasks
-        assert entry.health not in ("unhealthy", "disabled")
         assert entry.state != "failed"
+        assert entry.health in ("healthy", "unknown")
         assert entry.local or not shape.local_only
         assert not (entry.peer and shape.relayed)
-        assert not entry.context_length or shape.least_tokens <= entry.context_length
-    assert all(entry.reason and entry.gate for entry in got.rejections)
-    asked = Table(table).find(shape.model)
+        assert entry.context_length is None or shape.least_tokens <= entry.context_length
+    assert all(rejection.reason for rejection in got.rejections)
     assert len(got.offers) + len(got.rejections) == len(asked)
+    assert len(got.scores) == len(got.offers)
+    if got.waits:
+        assert got.rows[0].full
+    elif got.rows and inputs.policy not in ("balanced", "fastest"):
+        best = [row for row in got.rows if row.rank == got.rows[0].rank and not row.suspect]
+        assert not got.rows[0].full or all(row.full for row in best)
+
     shuffled = list(table)
     chance.shuffle(shuffled)
-    assert decide(shape, *shuffled, loads=loads, policy=policy) == got
-    scores = [
-        (entry.health == "unknown", candidate.score)
-        for entry, candidate in zip(got.offers, got.candidates, strict=True)
-    ]
-    assert scores == sorted(scores)
+    assert plan(Inputs(shape, look(shape, Table(shuffled), loads=loads, **known), **more)) == got
+    assert plan(inputs) == got
+    kept = msgspec.json.decode(msgspec.json.encode(inputs), type=Inputs)
+    assert plan(kept).offers == got.offers
+    assert plan(kept) == got
+
+
+def test_the_cost_grows_with_the_offers_of_the_model_alone() -> None:
+    table = Table(offer(f"b{n}", model=f"m{k}") for n in range(200) for k in range(5))
+    assert len(look(Shape(model="m3"), table)) == 200
+    assert len(look(Shape(model="b7/m3"), table)) == 1

@@ -8,7 +8,7 @@ from ..parse import Given
 from ..session import Session
 from ..show import seconds
 
-_COLUMNS = ("backend", "node", "verdict", "score", "why", "headers", "first byte", "end")
+_COLUMNS = ("backend", "node", "model", "verdict", "score", "why", "began", "headers", "first byte", "end")
 
 
 def why(session: Session, given: Given) -> None:
@@ -35,27 +35,33 @@ def _summary(decision: Decision) -> str:
         decision.outcome + (f" {decision.status}" if decision.status else ""),
         seconds(decision.seconds),
         tokens,
+        f"waited {seconds(decision.queued)} for a slot" if decision.queued is not None else "",
+        ""
+        if decision.replayed is None
+        else "replays the same"
+        if decision.replayed
+        else "REPLAYS DIFFERENTLY",
     ]
     return " · ".join(fact for fact in facts if fact)
 
 
 def _rows(decision: Decision) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    tries: dict[tuple[str, str], list[Attempt]] = {}
+    tries: dict[tuple[str, str, str], list[Attempt]] = {}
     for attempt in decision.attempts:
-        tries.setdefault((attempt.backend, attempt.node), []).append(attempt)
+        tries.setdefault((attempt.backend, attempt.node, attempt.model), []).append(attempt)
     for candidate in decision.candidates:
         scored = (f"{candidate.score:.3g}", _reason(decision.policy, candidate))
-        made = tries.pop((candidate.backend, candidate.node), [])
-        where = (candidate.backend, candidate.node)
+        where = (candidate.backend, candidate.node, candidate.model)
+        made = tries.pop(where, [])
         rows += [(*where, _verdict(attempt), *scored, *_times(attempt)) for attempt in made]
         if not made:
-            rows.append((*where, "not tried", *scored, "", "", ""))
-    for (backend, node), made in tries.items():
-        rows += [(backend, node, _verdict(attempt), "", "", *_times(attempt)) for attempt in made]
+            rows.append((*where, "not tried", *scored, "", "", "", ""))
+    for where, made in tries.items():
+        rows += [(*where, _verdict(attempt), "", "", *_times(attempt)) for attempt in made]
     for rejection in decision.rejections:
         reason = f"{rejection.gate}: {rejection.reason}"
-        rows.append((rejection.backend, rejection.node, "ruled out", "", reason, "", "", ""))
+        rows.append((rejection.backend, rejection.node, "", "ruled out", "", reason, "", "", "", ""))
     return rows
 
 
@@ -66,15 +72,27 @@ def _reason(policy: str, candidate: Candidate) -> str:
         "least-loaded": f"{candidate.score:.0%} of its slots taken",
         "fastest": f"alone in {seconds(candidate.score)}",
         "priority": f"priority {candidate.priority}",
+        "weighted": f"weight {candidate.weight:g}",
+        "round-robin": f"last chosen by decision {candidate.score:.0f}",
     }
-    cold = "" if candidate.state == "ready" else f", {candidate.state}"
-    load = f"{candidate.in_flight} on {candidate.slots} slots, {candidate.speed:.0f} tokens/s{cold}"
-    return f"{facts.get(policy, policy)} ({load})"
+    more = [
+        f"{candidate.in_flight} on {candidate.slots} slots",
+        "full" if candidate.full else "",
+        f"{candidate.speed:.0f} tokens/s",
+        f"{seconds(candidate.latency)} away" if candidate.latency else "",
+        f"{candidate.warm} tokens read before" if candidate.warm else "",
+        "" if candidate.state == "ready" else candidate.state,
+        "failed lately" if candidate.suspect else "",
+        f"choice {candidate.rank + 1} of the route" if candidate.rank else "",
+    ]
+    return f"{facts.get(policy, policy)} ({', '.join(fact for fact in more if fact)})"
 
 
 def _verdict(attempt: Attempt) -> str:
-    return attempt.outcome + (f" {attempt.status}" if attempt.status else "")
+    beside = " (beside)" if attempt.hedge else ""
+    return attempt.outcome + (f" {attempt.status}" if attempt.status else "") + beside
 
 
-def _times(attempt: Attempt) -> tuple[str, str, str]:
-    return seconds(attempt.headers), seconds(attempt.first_byte), seconds(attempt.ended)
+def _times(attempt: Attempt) -> tuple[str, str, str, str]:
+    times = (attempt.started, attempt.headers, attempt.first_byte, attempt.ended)
+    return seconds(times[0]), seconds(times[1]), seconds(times[2]), seconds(times[3])

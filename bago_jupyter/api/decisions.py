@@ -1,0 +1,44 @@
+"""Why requests went where they went."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..errors import NotFound
+from .context import Context
+from .messages import answer, number
+
+Row = tuple[str, str, Callable[[Request], Awaitable[Response]]]
+
+
+def table(context: Context) -> list[Row]:
+    """The routes: method, path, handler."""
+    decisions = _Decisions(context)
+    return [
+        ("GET", "/api/v1/decisions", decisions.listed),
+        ("GET", "/api/v1/decisions/{id}", decisions.show),
+        ("GET", "/api/v1/decisions/{id}/inputs", decisions.inputs),
+    ]
+
+
+class _Decisions:
+    def __init__(self, context: Context):
+        self._records = context.dispatcher.records
+
+    async def listed(self, request: Request) -> Response:
+        return answer(self._records.latest(number(request.query_params.get("limit"), 20)))
+
+    async def show(self, request: Request) -> Response:
+        id = request.path_params["id"]
+        if id != "latest":
+            return answer(self._records.get(id))
+        newest = self._records.latest()
+        if not newest:
+            raise NotFound("No request has been made yet.")
+        return answer(newest[0])
+
+    async def inputs(self, request: Request) -> Response:
+        return answer(self._records.inputs(request.path_params["id"]))

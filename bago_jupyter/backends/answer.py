@@ -1,0 +1,176 @@
+"""An answer that a backend has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
+from ..router import Row
+from ..wire import Attempt, Decision
+from .base import Opened
+from .usage import Usage
+
+WHOLE = 1024 * 1024
+"""Bytes of an answer that is not a stream that are read before the client gets the first, so that
+a backend which breaks off can still be replaced."""
+
+
+class Flight(NamedTuple):
+    """One attempt that was sent."""
+
+    row: Row
+    attempt: Attempt
+    work: int
+    """Tokens of work that were reserved for it."""
+    began: float
+    """Monotonic clock."""
+
+
+class Answer:
+    """Read it to its end, or :meth:`close` it; one of both must happen. Belongs to the node's loop.
+
+    ``ended`` is called once, with the error that broke it, if one did.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_first",
+        "_over",
+        "_reader",
+        "_stalled",
+        "_waits_since",
+        "decision",
+        "flight",
+        "given",
+        "mistaken",
+        "opened",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        decision: Decision,
+        flight: Flight,
+        opened: Opened,
+        stream: bool,
+        ended: Callable[[Answer, BagoError | None], None],
+    ):
+        self.decision = decision
+        self.flight = flight
+        self.opened = opened
+        self.usage = Usage(stream)
+        self.mistaken = False
+        """Whether the request is to blame for its status."""
+        self.given = False
+        """Whether the client has it, so that nobody else can answer any more."""
+        self._ended = ended
+        self._over = False
+        self._first = b""
+        self._reader: asyncio.Task[object] | None = None
+        self._waits_since = 0.0
+        self._stalled = 0.0
+
+    @property
+    def status(self) -> int:
+        return self.opened.exchange.status
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return self.opened.exchange.headers
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body has arrived, so that one :meth:`read` returns it."""
+        return self.opened.exchange.complete
+
+    @property
+    def node(self) -> str:
+        return self.flight.row.offer.node
+
+    @property
+    def begun(self) -> bytes:
+        """What :meth:`start` has read; it stays to be read."""
+        return self._first
+
+    @property
+    def retry_after(self) -> bytes | None:
+        """Its header of that name."""
+        return self.opened.exchange.header(b"retry-after")
+
+    @property
+    def done(self) -> bool:
+        """Whether the backend has said all that it has to say."""
+        return self.opened.exchange.complete or self.usage.ended
+
+    async def start(self) -> Answer:
+        """Wait until the client can be given something. Raises :class:`UpstreamFailed`."""
+        exchange = self.opened.exchange
+        kind = exchange.header(b"content-type") or b""
+        self._first = await self._next()
+        if not kind.startswith(b"text/event-stream"):
+            while not exchange.complete and len(self._first) < WHOLE and (more := await self._next()):
+                self._first += more
+        return self
+
+    async def read_all(self) -> bytes:
+        """The whole rest. Raises :class:`UpstreamFailed`."""
+        if self.opened.exchange.complete:  # and so it is all here: starting it read what had come
+            body, self._first = self._first, b""
+            body += await self.opened.exchange.read()
+            self.usage.feed(body)
+            self.close()
+            return body
+        parts = []
+        while chunk := await self.read():
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises :class:`UpstreamFailed`, and is closed then."""
+        if self._first:
+            chunk, self._first = self._first, b""
+        else:
+            try:
+                chunk = await self._next()
+            except UpstreamFailed as error:
+                self.close(error)
+                raise
+        if chunk:
+            self.usage.feed(chunk)
+        else:
+            self.close()
+        return chunk
+
+    def close(self, error: BagoError | None = None) -> None:
+        """End the answer: complete, broken by ``error``, or given up by the client."""
+        if self._over:
+            return
+        self._over = True
+        self.opened.exchange.close()
+        self.opened.release()
+        self._ended(self, error)
+
+    def check(self, now: float, limit: float) -> None:
+        """Break the answer off if its backend has been silent for ``limit`` seconds."""
+        if self._waits_since and now - self._waits_since > limit and self._reader is not None:
+            self._stalled = limit
+            self._reader.cancel()
+
+    async def _next(self) -> bytes:
+        self._reader = asyncio.current_task()
+        self._waits_since = time.monotonic()
+        try:
+            return await self.opened.exchange.read()
+        except asyncio.CancelledError:
+            if not self._stalled:
+                raise
+            limit, self._stalled = self._stalled, 0.0
+            if self._reader is not None and self._reader.uncancel():
+                raise
+            raise UpstreamTimeout(f"The backend sent nothing for {limit:g} s.") from None
+        finally:
+            self._waits_since = 0.0
+            self._reader = None

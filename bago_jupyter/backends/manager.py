@@ -1,0 +1,223 @@
+"""The manager of a Backend.AI cluster: which model services run there, and the tokens that open them."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import re
+import time
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ..errors import UpstreamFailed, UpstreamTimeout
+from ..relay import Exchange, Pool
+from ..trust.secret import Secret
+from .failures import seconds
+from .signing import VERSION, Signer
+from .target import split, trusting
+
+TIMEOUT = 10.0
+"""Seconds for a whole answer of the manager."""
+DURATION = "1d"
+"""How long a token is asked for. Managers keep every token they made, so not for minutes."""
+WINDOW = 900.0
+"""Seconds by which the clocks of both sides may differ."""
+MOST = 16 * 1024 * 1024
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
+
+
+class ManagerRefused(UpstreamFailed):
+    """Keys, clock, domain or address are wrong, so that trying again changes nothing."""
+
+    code = "manager_refused"
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A model service as ``GET /services`` lists it."""
+
+    id: str
+    name: str
+    active_route_count: int = 0
+    service_endpoint: str | None = None
+    is_public: bool = False
+
+
+class Token(msgspec.Struct, frozen=True):
+    """Opens one service."""
+
+    secret: Secret
+    until: float | None
+    """``exp`` of the JWT in seconds of the manager's clock, ``None`` where it is no such JWT."""
+    now: float
+    """The manager's clock when it was made."""
+
+
+class _Token(msgspec.Struct):
+    token: str
+
+
+class _Claims(msgspec.Struct):
+    exp: float | None = None
+
+
+class Manager:
+    """Asks one manager with one key pair. Belongs to the node's loop.
+
+    Every method raises :class:`UpstreamFailed`, :class:`ManagerRefused` where only a person can help.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: str,
+        access_key: str,
+        secret_key: Secret,
+        *,
+        domain: str = "default",
+        version: str = VERSION,
+    ):
+        self.name = name
+        self._signer = Signer(access_key, secret_key, endpoint, domain, version)
+        host, port, secure, _ = split(endpoint)
+        self._pool = Pool(host, port, tls=trusting() if secure else None)
+
+    async def services(self) -> tuple[list[Listed], dict[str, str]]:
+        """All services, and a sentence for each entry that cannot be read."""
+        body, _ = await self._ask("GET", "/services")
+        listed, errors = [], {}
+        for position, entry in enumerate(self._decode(body, list[msgspec.Raw], "the list of its services")):
+            try:
+                listed.append(msgspec.json.decode(entry, type=Listed))
+            except msgspec.DecodeError as error:
+                errors[f"service {position + 1}"] = f"its entry in the list cannot be read ({error})"
+        return listed, errors
+
+    async def mint(self, service_id: str) -> Token:
+        """A new token for a service."""
+        path = f"/services/{quote(service_id, safe='')}/token"
+        body, clock = await self._ask("POST", path, msgspec.json.encode({"duration": DURATION}))
+        token = self._decode(body, _Token, "a token").token
+        if not token.isascii() or not token.isprintable() or not token or " " in token:
+            raise UpstreamFailed(f"The manager of {self.name} gave a token that cannot be sent.")
+        return Token(Secret(token), expiry(token), clock)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._pool.close()
+
+    async def _ask(self, method: str, path: str, body: bytes = b"") -> tuple[bytes, float]:
+        """The body of the answer, and the manager's clock."""
+        rel_url = self._signer.prefix + path
+        headers = self._signer.headers(method, rel_url, "application/json" if body else None)
+        lines = [f"{method} {rel_url} HTTP/1.1"] + [f"{name}: {value}" for name, value in headers.items()]
+        lines += ["User-Agent: bago-jupyter", "Accept: application/json"]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                exchange = await self._pool.send(head, body, TIMEOUT)
+                try:
+                    answer = await exchange.read_all(MOST)
+                finally:
+                    exchange.close()
+        except TimeoutError:
+            raise UpstreamTimeout(
+                f"The manager of {self.name} ({self._signer.host}) sent no whole answer within {TIMEOUT:g} s."
+            ) from None
+        except UpstreamFailed as error:
+            raise type(error)(f"The manager of {self.name} cannot be asked: {error.message}") from None
+        clock = _clock(exchange)
+        if exchange.status not in (200, 201):
+            raise self._refusal(path, exchange, answer, clock)
+        return answer, time.time() if clock is None else clock
+
+    def _refusal(self, path: str, exchange: Exchange, answer: bytes, clock: float | None) -> UpstreamFailed:
+        status, said = exchange.status, _said(answer)
+        manager = f"The manager of {self.name}"
+        what = f"{status}: {said}" if said else str(status)
+        skew = None if clock is None else time.time() - clock
+        if status in (400, 401) and ("date/time sync" in said.lower() or abs(skew or 0) > WINDOW):
+            return ManagerRefused(
+                f"{manager} refuses the time of this machine, {_by_how_much(skew)}; set the clock right, both"
+                f" may differ by {WINDOW / 60:.0f} minutes at most."
+            )
+        if status == 401:
+            return ManagerRefused(
+                f"{manager} does not take the access key and secret key ({what}); check both, and that the"
+                f" URL is the manager's own."
+            )
+        if "domain" in said.lower() and status in (400, 403, 404):
+            return ManagerRefused(f"{manager} does not take the domain {self._signer.domain!r} ({what}).")
+        if status == 403:
+            return ManagerRefused(f"{manager} forbids this to the access key ({what}).")
+        if status in (301, 302, 307, 308):
+            to = (exchange.header(b"location") or b"").decode("latin-1")
+            return ManagerRefused(
+                f"{manager} is elsewhere (it answered {status} {_plain(to)}); use that URL."
+            )
+        if status in (404, 405) and path == "/services":
+            return ManagerRefused(
+                f"{self._signer.host} lists no model services at {self._signer.prefix}{path} ({what});"
+                f" the URL must be that of a Backend.AI manager."
+            )
+        return UpstreamFailed(
+            f"{manager} answered {what}.", retry_after=seconds(exchange.header(b"retry-after"))
+        )
+
+    def _decode(self, body: bytes, type: Any, what: str) -> Any:
+        try:
+            return msgspec.json.decode(body, type=type)
+        except msgspec.DecodeError:
+            raise ManagerRefused(
+                f"{self._signer.host} answered something else than {what}; the URL must be that of the"
+                f" cluster's manager, not of its web page."
+            ) from None
+
+
+def expiry(token: str) -> float | None:
+    """``exp`` of a JWT (RFC 7519, 4.1.4), unverified: it only says when to ask for a new one."""
+    import base64
+
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return msgspec.json.decode(payload, type=_Claims).exp
+    except ValueError:  # msgspec's errors are ValueErrors too
+        return None
+
+
+def _clock(exchange: Exchange) -> float | None:
+    """The ``Date`` of an answer (RFC 9110, 6.6.1) in seconds since the epoch."""
+    date = exchange.header(b"date")
+    try:
+        return email.utils.parsedate_to_datetime((date or b"").decode("latin-1")).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def _by_how_much(skew: float | None) -> str:
+    if skew is None or abs(skew) < 60:
+        return "but does not say by how much it is off"
+    minutes = round(abs(skew) / 60)
+    return f"which is {minutes:,} minutes {'ahead of' if skew > 0 else 'behind'} its own"
+
+
+def _said(answer: bytes) -> str:
+    """What a refusal says of itself: ``title`` and ``msg`` of a problem (RFC 9457)."""
+    try:
+        problem = msgspec.json.decode(answer)
+    except msgspec.DecodeError:
+        return ""
+    if not isinstance(problem, dict):
+        return ""
+    texts = [problem.get(key) for key in ("title", "msg")]
+    return _plain(" ".join(text for text in texts if isinstance(text, str)))
+
+
+def _plain(text: str) -> str:
+    return _UNPRINTABLE.sub(" ", text).strip()[:200].rstrip(".")

@@ -1,0 +1,39 @@
+"""Why nobody can answer, as the error that the client gets."""
+
+from __future__ import annotations
+
+import difflib
+
+from ..errors import BagoError, ContextTooLong, ModelFileError, ModelNotFound, Unavailable, Unsupported
+from ..router import Plan, Shape, Table
+
+NAMED = 20
+"""Models named where one is not known."""
+
+
+def nobody(shape: Shape, chosen: Plan, table: Table) -> BagoError:
+    """The error for a plan without targets."""
+    if shape.relayed and {entry.gate for entry in chosen.rejections} <= {"sharing", "relayed"}:
+        return ModelNotFound(f"This node shares no model {shape.model!r}.", param="model")
+    if not chosen.rejections:
+        return _unknown(shape.model, table)
+    reasons = "; ".join(dict.fromkeys(f"{entry.node}: {entry.reason}" for entry in chosen.rejections))
+    gates = {entry.gate for entry in chosen.rejections}
+    if gates == {"file"}:
+        return ModelFileError(f"{shape.model} cannot be used ({reasons}).", param="model")
+    if gates <= {"task", "dialect"}:
+        return Unsupported(f"{shape.model} cannot do this ({reasons}).", param="model")
+    if gates == {"context"}:
+        return ContextTooLong(f"The prompt is too long for {shape.model} ({reasons}).", param="messages")
+    return Unavailable(f"{shape.model} cannot answer now ({reasons}).", retry_after=1.0)
+
+
+def _unknown(model: str, table: Table) -> ModelNotFound:
+    if model in table.routes:
+        targets = ", ".join(table.routes[model])
+        return ModelNotFound(f"No node has any model of the route {model!r} ({targets}).", param="model")
+    known = sorted({*table.models, *table.routes})
+    near = difflib.get_close_matches(model, known, n=1)
+    more = f", and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known[:NAMED]) or 'none yet'}{more}."
+    return ModelNotFound(f"No node has a model {model!r}; {hint}", param="model")

@@ -1,0 +1,102 @@
+"""How an answer ended and what it cost: ``finish_reason`` and ``stop_reason``, and both usages."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from .shapes import ChatUsage, MessagesUsage
+
+FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+"""Anthropic's ``stop_reason`` as ``finish_reason``."""
+STOP = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+"""``finish_reason`` as Anthropic's ``stop_reason``."""
+
+
+def stop_reason(finish: str | None, *, tools: bool, sequence: object = None) -> tuple[str, str | None]:
+    """Anthropic's ``(stop_reason, stop_sequence)``.
+
+    Some servers finish a tool call with ``stop``, where a client would not go on; vLLM names the ``sequence``
+    that was met, others do not tell it from the end of a turn.
+    """
+    if tools and finish in (None, "stop"):
+        return "tool_use", None
+    if finish == "stop" and isinstance(sequence, str):
+        return "stop_sequence", sequence
+    return STOP.get(finish or "stop", "end_turn"), None
+
+
+def chat_usage(usage: MessagesUsage) -> dict[str, Any]:
+    """Chat's usage: its prompt counts cached tokens in, which Anthropic counts apart."""
+    read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
+    prompt = (usage.input_tokens or 0) + read + written
+    completion = usage.output_tokens or 0
+    told: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
+    }
+    details = usage.output_tokens_details
+    if details is not None and details.thinking_tokens is not None:
+        told["completion_tokens_details"] = {"reasoning_tokens": details.thinking_tokens}
+    return told
+
+
+def messages_usage(usage: ChatUsage | None) -> dict[str, Any]:
+    """Anthropic's usage; all 0 where the backend tells none."""
+    usage = usage or ChatUsage()
+    prompt = usage.prompt_tokens_details
+    read = (prompt.cached_tokens or 0) if prompt is not None else 0
+    written = (prompt.cache_write_tokens or 0) if prompt is not None else 0
+    told: dict[str, Any] = {
+        "input_tokens": max(0, (usage.prompt_tokens or 0) - read - written),
+        "output_tokens": usage.completion_tokens or 0,
+        "cache_read_input_tokens": read,
+        "cache_creation_input_tokens": written,
+    }
+    details = usage.completion_tokens_details
+    if details is not None and details.reasoning_tokens is not None:
+        told["output_tokens_details"] = {"thinking_tokens": details.reasoning_tokens}
+    return told
+
+
+def merged(old: MessagesUsage, new: MessagesUsage | None) -> MessagesUsage:
+    """``old`` with the counts of ``new``, which are totals, where it has them."""
+    if new is None:
+        return old
+    return MessagesUsage(
+        input_tokens=_last(old.input_tokens, new.input_tokens),
+        output_tokens=_last(old.output_tokens, new.output_tokens),
+        cache_read_input_tokens=_last(old.cache_read_input_tokens, new.cache_read_input_tokens),
+        cache_creation_input_tokens=_last(old.cache_creation_input_tokens, new.cache_creation_input_tokens),
+        output_tokens_details=new.output_tokens_details or old.output_tokens_details,
+    )
+
+
+def _last(old: int | None, new: int | None) -> int | None:
+    return old if new is None else new
+
+
+def chat_id(id: str | None) -> str:
+    """An id of chat completions that keeps what is particular of Anthropic's."""
+    return f"chatcmpl-{(id or uuid.uuid4().hex).removeprefix('msg_')}"
+
+
+def messages_id(id: str | None) -> str:
+    """An id of Anthropic messages that keeps what is particular of OpenAI's."""
+    return f"msg_{(id or uuid.uuid4().hex).removeprefix('chatcmpl-')}"

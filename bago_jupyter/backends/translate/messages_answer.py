@@ -1,0 +1,208 @@
+"""A chat completion as an answer of Anthropic messages: whole, and event by event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...errors import UpstreamFailed
+from .ending import messages_id, messages_usage, stop_reason
+from .failures import read_error
+from .retelling import Retelling
+from .shapes import ChatAnswer, ChatOutput, ChatUsage, Choice, ToolCall
+from .sse import Event, named_event
+from .toolcalls import Call, Calls
+
+_encode = msgspec.json.encode
+_answer = msgspec.json.Decoder(ChatAnswer)
+PING = named_event(b"ping", b'{"type":"ping"}')
+
+
+def messages_answer(body: bytes) -> bytes:
+    """``body`` of ``/v1/chat/completions`` as one of ``/v1/messages``.
+
+    Raises :class:`UpstreamFailed` and :class:`msgspec.DecodeError` for what is no such answer.
+    """
+    answer = _answer.decode(body)
+    if answer.error is not None:
+        raise read_error(answer.error)
+    if not answer.choices or answer.choices[0].message is None:
+        raise UpstreamFailed("The backend's answer is no chat completion.")
+    choice, output = answer.choices[0], answer.choices[0].message
+    content: list[dict[str, Any]] = []
+    if thinking := output.reasoning_content or output.reasoning:
+        content.append({"type": "thinking", "thinking": thinking, "signature": ""})
+    content += [{"type": "text", "text": text} for text in (output.content, output.refusal) if text]
+    calls = [_tool_use(call, choice) for call in output.tool_calls or ()]
+    reason, sequence = stop_reason(choice.finish_reason, tools=bool(calls), sequence=choice.stop_reason)
+    if output.refusal and reason == "end_turn":
+        reason = "refusal"
+    return _encode(
+        {
+            "id": messages_id(answer.id),
+            "type": "message",
+            "role": "assistant",
+            "model": answer.model or "",
+            "content": content + calls,
+            "stop_reason": reason,
+            "stop_sequence": sequence,
+            "usage": messages_usage(answer.usage),
+        }
+    )
+
+
+def _tool_use(call: ToolCall, choice: Choice) -> dict[str, Any]:
+    function = call.function
+    if function is None or not function.name:
+        raise UpstreamFailed("The backend's answer calls a tool without a name.")
+    try:
+        given = msgspec.json.decode(function.arguments) if function.arguments else {}
+    except (msgspec.DecodeError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        if choice.finish_reason != "length":
+            raise UpstreamFailed(f"The model called {function.name} with arguments that are no JSON object.")
+        given = {}
+    return {"type": "tool_use", "id": messages_tool_id(call.id), "name": function.name, "input": given}
+
+
+def messages_tool_id(id: str | None) -> str:
+    """The backend's id of a call, which it gets back with the result, or one of ours."""
+    return id or messages_id(None).replace("msg_", "toolu_")
+
+
+class MessagesStream(Retelling):
+    """Chunks of a chat completion as events of Anthropic messages, one block after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun = False
+        self._index = -1
+        """Of the last block that was begun."""
+        self._block: str | None = None
+        """Type of the block that is open."""
+        self._head = b""
+        """What all deltas of the open block share."""
+        self._calls = Calls()
+        self._call: Call | None = None
+        """The one whose block was begun last."""
+        self._usage: ChatUsage | None = None
+        self._finish_reason: str | None = None
+        self._sequence: object = None
+        self._refused = False
+
+    def _take(self, event: Event, out: list[bytes]) -> None:
+        if event.data == b"[DONE]":
+            self._over = self._finish(out)
+            if not self._over:
+                raise UpstreamFailed("The backend ended its stream without a reason.")
+            return
+        if not event.data:
+            if self._begun:  # before, it would be the first byte, after which nobody else can answer
+                out.append(PING)
+            return
+        chunk = _answer.decode(event.data)
+        if chunk.error is not None:
+            raise read_error(chunk.error)
+        if event.name == b"error":
+            raise read_error(msgspec.json.decode(event.data))
+        if not self._begun:
+            self._begin(chunk, out)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for choice in chunk.choices:
+            if choice.index != 0:
+                continue
+            if choice.delta is not None:
+                self._delta(choice.delta, out)
+            if choice.finish_reason:
+                self._finish_reason = choice.finish_reason
+                self._sequence = choice.stop_reason
+
+    def _finish(self, out: list[bytes]) -> bool:
+        if self._finish_reason is None:
+            return False
+        self._end_calls(out)
+        self._end_block(out)
+        reason, sequence = stop_reason(self._finish_reason, tools=self._calls.any, sequence=self._sequence)
+        if self._refused and reason == "end_turn":
+            reason = "refusal"
+        delta = {"stop_reason": reason, "stop_sequence": sequence}
+        told = {"type": "message_delta", "delta": delta, "usage": messages_usage(self._usage)}
+        out.append(named_event(b"message_delta", _encode(told)))
+        out.append(named_event(b"message_stop", b'{"type":"message_stop"}'))
+        return True
+
+    def _begin(self, chunk: ChatAnswer, out: list[bytes]) -> None:
+        self._begun = True
+        message: dict[str, Any] = {
+            "id": messages_id(chunk.id),
+            "type": "message",
+            "role": "assistant",
+            "model": chunk.model or "",
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            # the prompt's tokens are known at the end only, and told there
+            "usage": messages_usage(None),
+        }
+        out.append(named_event(b"message_start", _encode({"type": "message_start", "message": message})))
+
+    def _delta(self, delta: ChatOutput, out: list[bytes]) -> None:
+        if thinking := delta.reasoning_content or delta.reasoning:
+            self._say("thinking", "thinking_delta", "thinking", thinking, out)
+        if delta.content:
+            self._say("text", "text_delta", "text", delta.content, out)
+        if delta.refusal:
+            self._refused = True
+            self._say("text", "text_delta", "text", delta.refusal, out)
+        for piece in delta.tool_calls or ():
+            self._piece(piece, out)
+
+    def _say(self, block: str, delta: str, field: str, text: str, out: list[bytes]) -> None:
+        if self._block != block:
+            self._end_calls(out)
+            empty = {"type": block, field: ""}
+            self._begin_block(empty | {"signature": ""} if block == "thinking" else empty, out)
+            self._head = b'{"type":"content_block_delta","index":%d,"delta":{"type":"%s","%s":' % (
+                self._index,
+                delta.encode(),
+                field.encode(),
+            )
+        out.append(named_event(b"content_block_delta", b"%s%s}}" % (self._head, _encode(text))))
+
+    def _piece(self, piece: ToolCall, out: list[bytes]) -> None:
+        self._tell_calls(self._calls.feed(piece), out)
+
+    def _end_calls(self, out: list[bytes]) -> None:
+        self._tell_calls(self._calls.flush(), out)
+
+    def _tell_calls(self, told: list[tuple[Call, str]], out: list[bytes]) -> None:
+        for call, arguments in told:
+            if call is not self._call:
+                self._call = call
+                begun: dict[str, Any] = {"type": "tool_use", "name": call.name, "input": {}}
+                self._begin_block(begun | {"id": messages_tool_id(call.id)}, out)
+            if arguments:
+                delta = {"type": "input_json_delta", "partial_json": arguments}
+                event = {"type": "content_block_delta", "index": self._index, "delta": delta}
+                out.append(named_event(b"content_block_delta", _encode(event)))
+
+    def _begin_block(self, block: dict[str, Any], out: list[bytes]) -> None:
+        self._end_block(out)
+        self._index += 1
+        self._block = block["type"]
+        event = {"type": "content_block_start", "index": self._index, "content_block": block}
+        out.append(named_event(b"content_block_start", _encode(event)))
+
+    def _end_block(self, out: list[bytes]) -> None:
+        if self._block is None:
+            return
+        if self._block == "thinking":  # without one, Claude Code does not show the thinking
+            delta = {"type": "signature_delta", "signature": ""}
+            event = {"type": "content_block_delta", "index": self._index, "delta": delta}
+            out.append(named_event(b"content_block_delta", _encode(event)))
+        stop = {"type": "content_block_stop", "index": self._index}
+        out.append(named_event(b"content_block_stop", _encode(stop)))
+        self._block = None

@@ -1,0 +1,84 @@
+"""The way to a server that is asked with one key, or none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ..backends.base import Opened, Request
+from ..backends.http import Found, HttpBackend
+from ..errors import UpstreamFailed
+from ..router import Offer
+from ..router.shape import Dialect
+from ..trust.secret import Secret
+from .connection import Connection
+from .listing import NoList, look
+from .speaking import dialects
+from .trial import Trial, try_out
+
+
+class PlainWay(HttpBackend):
+    """A server at a URL, its models and its dialects. Belongs to the node's loop."""
+
+    def __init__(self, connection: Connection, key: Secret | None):
+        kind = connection.kind
+        known = kind.native if connection.native is None else frozenset(connection.native)
+        super().__init__(
+            connection.name,
+            connection.url,
+            connection.models or (),
+            kind=connection.type,
+            key=key,
+            manner=kind.manner,
+            tasks=kind.tasks,
+            native=known,
+            official=kind.official,
+        )
+        self._connection = connection
+        self._known = known is not None
+        self._doubted = False
+        """Whether a request was told that the key is refused: some servers list their models without one."""
+
+    def offers(self) -> Iterable[Offer]:
+        return super().offers() if self._known else ()
+
+    async def open(self, request: Request, offer: Offer) -> Opened:
+        try:
+            return await super().open(request, offer)
+        except UpstreamFailed as error:
+            self._doubted = self._doubted or "refuses the key" in error.message
+            raise
+
+    async def look(self, timeout: float) -> float:
+        begin = time.monotonic()
+        try:
+            seen = await look(self.target, self._connection.kind, self.node, timeout)
+        except NoList:
+            if not self._connection.models:
+                raise
+            found, latency = self._named(), time.monotonic() - begin
+        else:
+            found, latency = seen.models, seen.latency
+        if not self._known:
+            self._learn(await dialects(self.target, timeout))
+        elif self._doubted and self.native:
+            await dialects(self.target, timeout, sorted(self.native)[:1])
+        self._doubted = False
+        self.found = found
+        return latency
+
+    async def try_out(self, timeout: float) -> Trial:
+        trial = await try_out(self._connection, self.target, timeout)
+        if trial.failed is None and trial.seen is not None:
+            self.found = trial.seen.models or self._named()
+            if trial.native is not None:
+                self._learn(trial.native)
+            self._doubted = False
+        return trial
+
+    def _learn(self, native: frozenset[Dialect]) -> None:
+        if self._connection.kind.native is None:
+            self.native, self._known = native, True
+
+    def _named(self) -> tuple[Found, ...]:
+        return tuple(Found(id=model) for model in self._connection.models or ())

@@ -1,0 +1,95 @@
+"""Keys of connections: from the environment, the keyring, or a file that only its owner can read.
+
+``secrets.json`` (0600) holds what no keyring would keep, and ``null`` for what the keyring keeps.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from ..errors import SettingsError, StateError
+from ..state import Home
+from ..trust.secret import Secret
+from .keychain import Keychain
+
+FILE = "secrets.json"
+_TEXT = re.compile(r"[\x21-\x7e]+")
+
+
+class Kept(NamedTuple):
+    """A secret and where it came from, for people: ``environment NAME``, ``keyring`` or ``file``."""
+
+    secret: Secret
+    source: str
+
+
+class Secrets:
+    """The secrets of one home's connections, by name. Belongs to the node's loop.
+
+    Raises :class:`StateError` for a damaged file.
+    """
+
+    def __init__(self, home: Home, keychain: Keychain | None = None):
+        self._home = home
+        self._keychain = keychain or Keychain()
+        # Two homes of one user share the keyring.
+        self._scope = str(home.root.resolve())
+        data = home.read(FILE)
+        try:
+            self._texts = {} if data is None else msgspec.json.decode(data, type=dict[str, str | None])
+        except msgspec.DecodeError:
+            raise StateError(
+                f"{home.root / FILE} is damaged; restore it, or delete it and give the keys again."
+            ) from None
+
+    async def get(self, name: str, *variables: str | None) -> Kept | None:
+        """The secret of ``name``: of the first environment variable that is set, else as it was put."""
+        for variable in variables:
+            if variable and (text := os.environ.get(variable, "").strip()):
+                return Kept(checked(text), f"environment {variable}")
+        if name not in self._texts:
+            return None
+        kept = self._texts[name]
+        if kept is not None:
+            return Kept(Secret(kept), "file")
+        found = await self._keychain.get(self._key(name))
+        return None if found is None else Kept(Secret(found), "keyring")
+
+    async def put(self, name: str, secret: Secret) -> str:
+        """Keep ``secret`` in the keyring where one works, else in the file; returns which."""
+        text = checked(secret.reveal()).reveal()
+        in_keyring = await self._keychain.put(self._key(name), text)
+        await self._drop(name, keyring=not in_keyring)
+        self._texts[name] = None if in_keyring else text
+        self._save()
+        return "keyring" if in_keyring else "file"
+
+    async def forget(self, name: str) -> None:
+        """Keep nothing of ``name``."""
+        if name in self._texts:
+            await self._drop(name, keyring=True)
+            self._save()
+
+    async def _drop(self, name: str, *, keyring: bool) -> None:
+        if self._texts.pop(name, "") is None and keyring:
+            await self._keychain.forget(self._key(name))
+
+    def _key(self, name: str) -> str:
+        return f"{name} of {self._scope}"
+
+    def _save(self) -> None:
+        self._home.write(FILE, msgspec.json.encode(self._texts))
+
+
+def checked(text: str) -> Secret:
+    """``text`` as a secret that fits a header. Raises :class:`SettingsError`, without showing it."""
+    if not _TEXT.fullmatch(text):
+        raise SettingsError(
+            "That is no key: a key is one word of ASCII characters. Was something else pasted?",
+            param="secret",
+        )
+    return Secret(text)

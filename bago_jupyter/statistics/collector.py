@@ -1,0 +1,131 @@
+"""Counts every finished request in memory. Cheap, and bounded however many names clients think of."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from ..wire import Attempt, Decision
+from .cell import Cell
+
+OTHER = "other"
+"""The name under which everything beyond the bounds is counted."""
+KEYS = 500
+"""Different keys within an hour."""
+CALLERS = 100
+"""Different callers within an hour."""
+IN_VAIN = 20
+"""Different models within an hour that nobody had: anybody may ask for anything."""
+TOTALS = 300
+"""Different (model, node, dialect) since the start."""
+LONGEST = 200
+"""Characters of a name."""
+
+
+class Key(NamedTuple):
+    """What requests are counted by."""
+
+    at: int
+    """Unix time of the beginning of the minute in which they ended."""
+    model: str
+    node: str
+    """Where they were answered; empty if nobody was asked."""
+    caller: str
+    dialect: str
+
+
+Cells = dict[Key, Cell]
+Totals = dict[tuple[str, str, str], Cell]
+
+
+class Collector:
+    """What has not been taken yet, and the totals since the start. Belongs to the node's loop."""
+
+    def __init__(self) -> None:
+        self.since = time.time()
+        self._totals: Totals = {}
+        self._vain_totals = 0
+        self._pending: dict[tuple[int, str, str, str, str], Cell] = {}
+        self._hour = 0
+        self._keys: set[tuple[str, str, str, str]] = set()
+        self._callers: set[str] = set()
+        self._in_vain: set[str] = set()
+
+    def record(self, decision: Decision) -> None:
+        """Count a request that is over."""
+        attempt = _final(decision.attempts)
+        if attempt is None:
+            model, node = decision.model, ""
+        else:
+            model, node = attempt.model, attempt.node
+        at = int(decision.at + (decision.seconds or 0.0)) // 60 * 60
+        cell = self._pending.get((at, model, node, decision.caller, decision.dialect))
+        if cell is None:
+            cell = self._new(at, model, node, decision.caller, decision.dialect)
+        cell.add(decision, attempt)
+
+    def take(self) -> Cells:
+        """What was counted since the last call; it is in the totals from now on."""
+        taken = {Key(*key): cell for key, cell in self._pending.items()}
+        self._pending = {}
+        for key, cell in taken.items():
+            self._total(key).merge(cell)
+        return taken
+
+    @property
+    def totals(self) -> Totals:
+        """Counters since the start by (model, node, dialect), of all that was taken."""
+        return self._totals
+
+    def _new(self, at: int, model: str, node: str, caller: str, dialect: str) -> Cell:
+        hour = at // 3600
+        if hour != self._hour:
+            self._hour = hour
+            self._keys, self._callers, self._in_vain = set(), set(), set()
+        model, node, caller = _clean(model), _clean(node), _clean(caller)
+        if not node:
+            model = _bounded(model, self._in_vain, IN_VAIN)
+        caller = _bounded(caller, self._callers, CALLERS)
+        names = (model, node, caller, dialect)
+        if names not in self._keys:
+            if len(self._keys) < KEYS:
+                self._keys.add(names)
+            else:
+                names = (OTHER, OTHER, OTHER, dialect)
+        return self._pending.setdefault((at, *names), Cell())
+
+    def _total(self, key: Key) -> Cell:
+        name = (key.model, key.node, key.dialect)
+        cell = self._totals.get(name)
+        if cell is None:
+            if not key.node:
+                if self._vain_totals < IN_VAIN:
+                    self._vain_totals += 1
+                else:
+                    name = (OTHER, "", key.dialect)
+            elif len(self._totals) - self._vain_totals >= TOTALS:
+                name = (OTHER, OTHER, key.dialect)
+            cell = self._totals.setdefault(name, Cell())
+        return cell
+
+
+def _final(attempts: list[Attempt]) -> Attempt | None:
+    """The attempt that a request ended with: the last, but for one that another one overtook."""
+    for attempt in reversed(attempts):
+        if attempt.outcome != "overtaken":
+            return attempt
+    return attempts[-1] if attempts else None
+
+
+def _bounded(name: str, known: set[str], most: int) -> str:
+    if name in known:
+        return name
+    if len(known) >= most:
+        return OTHER
+    known.add(name)
+    return name
+
+
+def _clean(name: str) -> str:
+    """``name`` as a database and Prometheus can hold it: no lone surrogates, and not endless."""
+    return name[:LONGEST].encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""Foreign clients against a node whose models live on another node."""

@@ -1,0 +1,88 @@
+"""Lists of models in the forms that servers give them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from connections.servers import Server
+from faults import Faults
+
+from bago_jupyter.backends.target import Target
+from bago_jupyter.connections.kinds import KINDS
+from bago_jupyter.connections.listing import Warming, look, read
+from bago_jupyter.errors import UpstreamFailed
+
+OPENAI = KINDS["openai"]
+
+
+def run(coroutine: Any) -> Any:
+    return asyncio.run(asyncio.wait_for(coroutine, 30))
+
+
+@pytest.mark.parametrize(
+    ("entry", "context"),
+    [
+        ({"max_model_len": 8192, "owned_by": "vllm"}, 8192),
+        ({"meta": {"n_ctx": 512, "n_ctx_train": 2048}, "owned_by": "llamacpp"}, 512),
+        ({"meta": None}, None),
+        ({"context_length": 131072}, 131072),
+        ({"max_input_tokens": 200000, "display_name": "Claude"}, 200000),
+        ({"bago": {"nodes": [{"context_length": 4096}, {"context_length": None}]}}, 4096),
+        ({"max_model_len": "much", "meta": []}, None),
+        ({"created": 1, "object": "model"}, None),
+    ],
+)
+def test_context_lengths(entry: dict[str, Any], context: int | None) -> None:
+    body = msgspec.json.encode({"data": [{"id": "m", **entry}]})
+    (found,) = read(body, OPENAI)
+    assert (found.id, found.context_length) == ("m", context)
+
+
+def test_names() -> None:
+    def ids(body: bytes, type: str = "openai") -> list[str]:
+        return [found.id for found in read(body, KINDS[type])]
+
+    assert ids(b'{"data":[{"id":"models/gemini-x"}]}', "gemini") == ["gemini-x"]
+    assert ids(b'[{"id":"a"},{"id":"b"},{"id":"a"}]') == ["a", "b"]
+    assert ids(b'{"data":[{"id":""},{"id":"x\\u001b[31m"},{"id":"ok"}]}') == ["ok"]
+    assert ids(msgspec.json.encode({"data": [{"id": "x" * 600}]})) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"data":{}}', b'{"data":[{"name":"m"}]}', b"\xff"])
+def test_what_is_no_list(body: bytes) -> None:
+    with pytest.raises(UpstreamFailed, match="base URL"):
+        read(body, OPENAI)
+
+
+@pytest.mark.parametrize(
+    ("type", "owner", "warms"),
+    [
+        ("openai", "llamacpp", True),
+        ("openai", "vllm", True),
+        ("openai", "litellm", False),  # its /health has every model generate something
+        ("openai", "sglang", False),  # as does this one's
+        ("continuum_router", "x", True),
+        ("backend_ai_go", "x", True),
+    ],
+)
+def test_health_is_asked_only_where_it_costs_nothing(type: str, owner: str, warms: bool) -> None:
+    async def main() -> None:
+        server = Server("m")
+        server.owner, server.health_status = owner, 503
+        async with Faults(server) as faults:
+            target = Target(faults.url)
+            if warms:
+                with pytest.raises(Warming):
+                    await look(target, KINDS[type], "c")
+                server.health_status = 404
+            seen = await look(target, KINDS[type], "c")
+            assert [model.id for model in seen.models] == ["m"]
+            assert seen.latency > 0
+            asked = [call.head.split()[1] for call in faults.calls]
+            assert (b"/health" in asked) == warms
+            target.pool.close()
+
+    run(main())
