@@ -53,7 +53,10 @@ class RequestStarted(Event, frozen=True, kw_only=True):
 
     id: str
     model: str
+    """As the client wrote it."""
     backend: str
+    target: str | None = None
+    """The name under which that backend knows the model."""
 
 
 class RequestEnded(Event, frozen=True, kw_only=True):
@@ -61,10 +64,13 @@ class RequestEnded(Event, frozen=True, kw_only=True):
 
     id: str
     model: str
+    """As the client wrote it."""
     backend: str | None
     outcome: str
     seconds: float
     tokens: int | None
+    target: str | None = None
+    """The name under which the last backend knows the model."""
 
 
 class NodesChanged(Event, frozen=True, kw_only=True):

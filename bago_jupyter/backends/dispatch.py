@@ -305,7 +305,11 @@ class Dispatcher:
         decision.attempts.append(attempt)
         self.breakers.began(offer.backend, offer.model, now)
         if self._bus.watched:
-            self._bus.publish(RequestStarted(id=decision.id, model=asked.shape.model, backend=offer.backend))
+            self._bus.publish(
+                RequestStarted(
+                    id=decision.id, model=asked.shape.model, backend=offer.backend, target=offer.model
+                )
+            )
         return Flight(row, attempt, work, now)
 
     def _landed(self, flight: Flight, status: int | None, outcome: str, error: BagoError | None) -> None:
@@ -369,6 +373,7 @@ class Dispatcher:
                     outcome=outcome,
                     seconds=decision.seconds or 0.0,
                     tokens=decision.completion_tokens,
+                    target=decision.attempts[-1].model if decision.attempts else None,
                 )
             )
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import BagoWidget
     from .key import KeyCard
+    from .live import LiveView
     from .status import StatusCard
 
-__all__ = ["BagoWidget", "KeyCard", "StatusCard"]
+__all__ = ["BagoWidget", "KeyCard", "LiveView", "StatusCard"]
 
-_HOMES = {"BagoWidget": "base", "KeyCard": "key", "StatusCard": "status"}
+_HOMES = {"BagoWidget": "base", "KeyCard": "key", "LiveView": "live", "StatusCard": "status"}
 
 
 def __getattr__(name: str) -> Any:

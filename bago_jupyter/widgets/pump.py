@@ -11,12 +11,12 @@ import logging
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from .. import loops
-from ..client import AsyncNodeClient
+from ..client import AsyncNodeClient, NodeClient
 from ..errors import BagoError, NodeUnreachable
 from ..events import (
     AnyEvent,
@@ -47,11 +47,31 @@ class Follower(Protocol):
     def live(self) -> bool:
         """Whether anybody looks."""
 
+    def release(self) -> None:
+        """Nobody looks any more."""
+
+
+@runtime_checkable
+class StatusFollower(Follower, Protocol):
+    """Shows the node's status."""
+
     def show(self, status: Status | None, down: str | None, *, tell: bool) -> None:
         """Take the newest status, or why there is none; show it unless ``tell`` is false."""
 
-    def release(self) -> None:
-        """Nobody looks any more."""
+
+@runtime_checkable
+class Gatherer(Follower, Protocol):
+    """Shows what it reads itself; see :class:`~.live.LiveView`."""
+
+    def gather(self, client: NodeClient) -> Any: ...
+
+    def concerns(self, event: AnyEvent) -> bool: ...
+
+    def passing(self, event: AnyEvent) -> dict[str, Any] | None: ...
+
+    def take(self, view: Any, down: str | None, *, tell: bool) -> None: ...
+
+    def push(self, content: dict[str, Any]) -> None: ...
 
 
 def follow(node: NodeFile, widget: Follower, known: Status | None = None) -> None:
@@ -87,7 +107,11 @@ class Pump:
     def __init__(self, node: NodeFile):
         self.node = node
         self.client = AsyncNodeClient(node)
+        self._reading = NodeClient(node)
         self._widgets: list[Follower] = []
+        self._stale_views: set[Gatherer] = set()
+        self._passing: dict[Gatherer, list[dict[str, Any]]] = {}
+        self._shown: dict[Gatherer, bytes] = {}
         self._status: Status | None = None
         self._home: Path | None = None
         self._told: tuple[bytes, str | None] | None = None
@@ -106,6 +130,9 @@ class Pump:
         self._home = self._home if known is None else Path(known.home)
         if widget not in self._widgets:
             self._widgets.append(widget)
+        if isinstance(widget, Gatherer):
+            self._stale_views.add(widget)
+            self._shown.pop(widget, None)
         self._told = None
         self._changed.set()
 
@@ -131,6 +158,7 @@ class Pump:
             if _pumps.get(self.node.fingerprint) is self:
                 del _pumps[self.node.fingerprint]
             await self.client.close()
+            self._reading.close()
 
     async def _follow(self) -> None:
         """Feed the widgets until nobody looks; raises when the node is gone."""
@@ -147,7 +175,9 @@ class Pump:
                     self._status = await self.client.status()
                     self._home = Path(self._status.home)
                     read = time.monotonic()
+                    self._stale_views |= set(self._gatherers())
                 self._tell(None)
+                await self._gather()
                 await asyncio.sleep(FRAME)
                 await self._pause(read + REFRESH - time.monotonic())
                 self._stale |= time.monotonic() >= read + REFRESH
@@ -162,6 +192,7 @@ class Pump:
                 raise NodeUnreachable(f"The node has stopped ({event.reason}); run %bago up.")
             if self._status is not None and fold(self._status, event):
                 self._changed.set()
+            self._notice(event)
             loading = isinstance(event, RunnerChanged) and event.runner.state == "loading"
             if isinstance(event, (NodeUp, LibraryChanged, RunnerChanged)) and not loading:
                 self._stale = True
@@ -180,11 +211,48 @@ class Pump:
             node = Home(self._home or Settings.load().home).read_node()
             if node is not None and node != self.node and node.fingerprint == self.node.fingerprint:
                 await self.client.close()
-                self.node, self.client = node, AsyncNodeClient(node)
+                self._reading.close()
+                self.node, self.client, self._reading = node, AsyncNodeClient(node), NodeClient(node)
+
+    # -- views that read for themselves
+
+    def _gatherers(self) -> list[Gatherer]:
+        return [widget for widget in self._widgets if isinstance(widget, Gatherer)]
+
+    def _notice(self, event: AnyEvent) -> None:
+        for view in self._gatherers():
+            if view.concerns(event):
+                self._stale_views.add(view)
+                self._changed.set()
+            if (passing := view.passing(event)) is not None:
+                self._passing.setdefault(view, []).append(passing)
+                self._changed.set()
+
+    async def _gather(self) -> None:
+        """Pass on what happened, and let the views that need it read anew, one after the other."""
+        passing, self._passing = self._passing, {}
+        for view, events in passing.items():
+            view.push({"kind": "events", "events": events})
+        stale, self._stale_views = self._stale_views, set()
+        for view in stale:
+            try:
+                content = await asyncio.to_thread(view.gather, self._reading)
+                encoded = msgspec.json.encode(content)
+            except BagoError:
+                raise
+            except Exception:
+                _log.exception("%s could not be gathered", type(view).__name__)
+                continue
+            view.take(content, None, tell=self._shown.get(view) != encoded)
+            self._shown[view] = encoded
 
     def _watched(self) -> bool:
         for widget in [widget for widget in self._widgets if not widget.live]:
             self._widgets.remove(widget)
+            if isinstance(widget, Gatherer):
+                self._stale_views.discard(widget)
+                self._passing.pop(widget, None)
+                self._shown.pop(widget, None)
             widget.release()
         return bool(self._widgets)
 
@@ -196,7 +264,11 @@ class Pump:
         self._told = (calm, down)
         for widget in self._widgets:
             try:
-                widget.show(status, down, tell=news)
+                if isinstance(widget, StatusFollower):
+                    widget.show(status, down, tell=news)
+                elif isinstance(widget, Gatherer) and down is not None:
+                    self._shown.pop(widget, None)
+                    widget.take(None, down, tell=news)
             except Exception:
                 _log.exception("a widget could not be fed")
 

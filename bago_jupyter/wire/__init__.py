@@ -45,12 +45,14 @@ from .routes import RouteInfo, RouteWanted
 from .routing import Attempt, Candidate, Decision, Rejection
 from .stats import StatsRow, StatsSeries
 from .status import Counts, Drain, NodeFile, Place, Status
+from .topology import Condition, Rank, Topology, TopologyEdge, TopologyNode
 
 __all__ = [
     "ApiKeyInfo",
     "ApiKeyWanted",
     "Attempt",
     "Candidate",
+    "Condition",
     "ConnectRequest",
     "ConnectionInfo",
     "ConnectionModel",
@@ -77,6 +79,7 @@ __all__ = [
     "Place",
     "Progress",
     "PullRequest",
+    "Rank",
     "Rejection",
     "RequestInfo",
     "RequestWanted",
@@ -90,6 +93,9 @@ __all__ = [
     "StatsSeries",
     "Status",
     "Toggle",
+    "Topology",
+    "TopologyEdge",
+    "TopologyNode",
     "Turn",
     "UnloadRequest",
 ]
