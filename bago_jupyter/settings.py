@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gpu_layers: int = -1
     """Layers put on the GPU; -1 is as many as fit."""
     threads: int = 0
-    """CPU threads of a runner; 0 leaves the choice to the engine."""
+    """CPU threads of a runner; 0 is one less than there are cores, which leaves one to the kernel's cells."""
     load_timeout: float = 300.0
     """Seconds within which a model must be loaded."""
 

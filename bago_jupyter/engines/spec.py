@@ -20,7 +20,7 @@ class RunnerSpec(msgspec.Struct, frozen=True, kw_only=True):
     gpu_layers: int = -1
     """-1 is as many as fit."""
     threads: int = 0
-    """0 leaves the choice to the engine."""
+    """0 is one less than there are cores, which leaves one to the cells of the kernel."""
     aliases: tuple[str, ...] = ()
     """Names under which the runner answers."""
     api_key: str = ""

@@ -213,3 +213,12 @@ def test_a_killed_parent_leaves_nothing(starter_gguf: Path, when: str) -> None:
         parent.kill()
         parent.wait()
         assert asyncio.run(until(lambda: not alive(pid))) < 2
+
+
+def test_a_core_is_left_to_the_cells_unless_threads_are_set(starter_gguf: Path) -> None:
+    from bago_jupyter.engines.llama_server import parameters, spare_cores
+
+    assert 1 <= spare_cores() <= max(1, (os.cpu_count() or 1) - 1)
+    params = parameters(RunnerSpec(path=str(starter_gguf)))
+    assert params.cpuparams.n_threads == params.cpuparams_batch.n_threads == spare_cores()
+    assert parameters(RunnerSpec(path=str(starter_gguf), threads=3)).cpuparams.n_threads == 3
