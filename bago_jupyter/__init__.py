@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from .client import NodeClient as NodeClient
     from .core import Node as Node
     from .errors import BagoError as BagoError
+    from .graph import to_ipycytoscape as to_ipycytoscape
+    from .graph import topology as topology
     from .launch import down as down
     from .launch import node as node
     from .launch import up as up
     from .settings import Settings as Settings
+    from .tabs import ui as ui
 
 _HOMES = {
     "AsyncNodeClient": "client",
@@ -28,6 +31,9 @@ _HOMES = {
     "Settings": "settings",
     "down": "launch",
     "node": "launch",
+    "to_ipycytoscape": "graph",
+    "topology": "graph",
+    "ui": "tabs",
     "up": "launch",
 }
 

@@ -46,10 +46,11 @@ LISTS: dict[str, Callable[[Given], Any]] = {
     "mesh show": lambda given: launch.node().connection(given.argument),
     "mesh health": lambda given: _health(given),
     "mesh models": lambda given: launch.node().connection_models(given.argument),
+    "topology": lambda given: launch.node().topology(),
     "nodes ping": lambda given: launch.node().ping(given.argument),
 }
 """Verbs that ``--json`` prints as the management API gives them."""
-NOT_HERE = ("up", "reset", "help")
+NOT_HERE = ("up", "reset", "help", "ui")
 """Verbs of the magic that mean nothing between two processes."""
 
 
@@ -59,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     launch.caller = "cli"
     try:
         words = _take_home(words)
-        if not words or words[0] in ("help", "-h", "--help"):
+        if words[-1:] in (["--help"], ["-h"]) and " ".join(words[:-1]) in VERBS:
+            words = ["help", *words[:-1]]
+        if not words or words == ["help"] or words[0] in ("-h", "--help"):
             print(_overview())
         elif words[0] in ("-V", "--version"):
             print(f"bago-jupyter {__version__}")
@@ -83,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _verb(words: list[str]) -> None:
     name = words[0]
-    if name not in VERBS or name in NOT_HERE:
+    if name not in VERBS or (name in NOT_HERE and name != "help"):
         raise Usage(f"There is no command {name}. {suggest(name, _names())}")
     as_json = "--json" in words
     given = parse(" ".join(_quote(word) for word in words if word != "--json"))

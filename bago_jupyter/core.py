@@ -31,6 +31,7 @@ from .identity import Identity
 from .mesh import Mesh
 from .mesh.sharing import Sharing
 from .relay import Pace
+from .resources import Meter
 from .settings import Settings
 from .state import Home
 from .statistics import Statistics
@@ -61,6 +62,7 @@ class Node:
         self.bus = Bus()
         self.started_at = 0.0
         self.notices: list[str] = []
+        self.meter = Meter()
         self.stopped = asyncio.Event()
         """Set when the node has stopped."""
         self.file: NodeFile
@@ -122,6 +124,7 @@ class Node:
             requests=self.dispatcher.counts,
             draining=self.local.draining,
             notices=self.notices,
+            resources=self.meter.look(),
         )
 
     async def _start(self, stack: AsyncExitStack) -> None:
@@ -166,6 +169,7 @@ class Node:
             describe=self._describe,
             sharing=sharing,
             expose=self._expose,
+            resources=self.meter.look,
         )
         self.connections = Connections(
             home, self.dispatcher, taken=self._node_names, changed=self._connections_changed
@@ -224,6 +228,7 @@ class Node:
             statistics=self.statistics,
             bus=self.bus,
             pace=pace,
+            meter=self.meter,
             status=self.status,
             drain=self._drain,
             shut_down=lambda: _later(lambda: self.stop("asked to by a client")),

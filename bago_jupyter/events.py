@@ -59,6 +59,17 @@ class RequestStarted(Event, frozen=True, kw_only=True):
     """The name under which that backend knows the model."""
 
 
+class RequestMoved(Event, frozen=True, kw_only=True):
+    """A backend that was asked begins to answer, or is out of it while the request goes on."""
+
+    id: str
+    backend: str
+    target: str
+    """The name under which that backend knows the model."""
+    outcome: str | None = None
+    """``None`` where it begins to answer; else ``overtaken``, ``cancelled``, or the cause of the failure."""
+
+
 class RequestEnded(Event, frozen=True, kw_only=True):
     """A request is over."""
 
@@ -71,6 +82,8 @@ class RequestEnded(Event, frozen=True, kw_only=True):
     tokens: int | None
     target: str | None = None
     """The name under which the last backend knows the model."""
+    status: int | None = None
+    """Of the answer; an answer of 400 or above is no success, even if it came whole."""
 
 
 class NodesChanged(Event, frozen=True, kw_only=True):
@@ -92,6 +105,7 @@ AnyEvent = Union[
     RunnerChanged,
     PullProgress,
     RequestStarted,
+    RequestMoved,
     RequestEnded,
     NodesChanged,
     Notice,

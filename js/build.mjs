@@ -1,7 +1,7 @@
 // One minified ESM bundle (and its CSS) per file of src/widgets/ that has a default export;
 // with --test, the unit tests for node's own runner.
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -18,12 +18,12 @@ for (const name of (await readdir(from)).sort()) {
   }
 }
 
-await rm(outdir, { recursive: true, force: true });
 await mkdir(outdir, { recursive: true });
-await build({
+const { metafile } = await build({
   entryPoints,
   outdir,
   bundle: true,
+  metafile: true,
   format: "esm",
   target: "es2022",
   platform: tests ? "node" : "browser",
@@ -33,3 +33,9 @@ await build({
   logLevel: tests ? "warning" : "info",
   outExtension: tests ? { ".js": ".mjs" } : {},
 });
+
+// Afterwards, so that whoever uses the files meanwhile finds all of them.
+const made = new Set(Object.keys(metafile.outputs).map((path) => basename(path)));
+for (const name of await readdir(outdir)) {
+  if (!made.has(name)) await rm(join(outdir, name), { recursive: true });
+}

@@ -68,6 +68,15 @@ def test_a_connection_from_adding_to_removing(node: Headless, foreign: Foreign) 
     assert "K is not set where the node runs" in unset.stderr
     typo = node.cli("mesh", "add", "gpu", foreign.url, "--type", "open")
     assert "Did you mean openai?" in typo.stderr
+    assert "--weight needs a number, not 'nan'" in node.cli("mesh", "update", "gpu", "--weight", "nan").stderr
+    assert "There is no connection 'gpu/smol'" in node.cli("mesh", "show", "gpu/smol").stderr
+    assert "not both" in node.cli("mesh", "update", "gpu", "--no-key", "--ask", stdin="x\n").stderr
+    assert "Did you mean fastest?" in node.cli("policy", "fast").stderr
+    assert "more than 0 seconds" in node.cli("drain", "on", "--wait", "-5").stderr
+    for words in (("help", "mesh", "add"), ("mesh", "add", "--help")):
+        assert must(*words).startswith("%bago mesh add [--type"), words
+    cluster = node.cli("mesh", "add", "c", foreign.url, "--type", "backend_ai_cluster")
+    assert "A cluster needs a key pair" in cluster.stderr
 
     added = must("mesh", "add", "gpu", foreign.url + "/v1", "--ask", "--priority", "3", stdin=KEY + "\n")
     assert "key accepted   ok" in added

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from ..backends.http import answerable
 from ..connections.connected import Connected
 from ..connections.connection import Connection
+from ..errors import Unavailable
 from ..trust.secret import Secret
 from ..wire import (
     ConnectionInfo,
@@ -25,6 +27,7 @@ from ..wire import (
     Turn,
 )
 from .context import Context
+from .inference import GONE
 from .messages import answer, read
 
 Row = tuple[str, str, Callable[[Request], Awaitable[Response]]]
@@ -62,8 +65,8 @@ class _Connections:
         fields = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
         secret, force = fields.pop("secret"), fields.pop("force")
         connection = Connection(**fields)
-        entry = await self._connections.add(connection, Secret(secret) if secret else None, force=force)
-        return answer(_in_full(entry), 201)
+        adding = self._connections.add(connection, Secret(secret) if secret else None, force=force)
+        return answer(_in_full(await _while_there(request, adding)), 201)
 
     async def update(self, request: Request) -> Response:
         wanted = await read(request, ConnectionSettings)
@@ -75,7 +78,8 @@ class _Connections:
         force, text = changes.pop("force"), changes.pop("secret", msgspec.UNSET)
         secret = Secret(text) if isinstance(text, str) else text
         name = request.path_params["name"]
-        return answer(_in_full(await self._connections.update(name, changes, secret, force=force)))
+        updating = self._connections.update(name, changes, secret, force=force)
+        return answer(_in_full(await _while_there(request, updating)))
 
     async def remove(self, request: Request) -> Response:
         await self._connections.remove(request.path_params["name"])
@@ -100,6 +104,21 @@ class _Connections:
     async def select(self, request: Request) -> Response:
         wanted = await read(request, Selection)
         return answer(_models(self._connections.select(request.path_params["name"], wanted.models)))
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, Connected]) -> Connected:
+    """``work``, given up when whoever asked for it goes away: an interrupted cell changes nothing later."""
+    job = asyncio.ensure_future(work)
+    request.scope[GONE] = job.cancel
+    try:
+        return await job
+    except asyncio.CancelledError:
+        if request.scope[GONE] is not None:  # the node stops
+            job.cancel()
+            raise
+        raise Unavailable("Given up: whoever asked for it went away.") from None
+    finally:
+        request.scope[GONE] = None
 
 
 def _info(entry: Connected) -> ConnectionInfo:

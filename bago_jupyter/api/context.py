@@ -14,6 +14,7 @@ from ..engines.runners import Runners
 from ..events import Bus
 from ..mesh import Mesh
 from ..relay import Pace
+from ..resources import Meter
 from ..settings import Settings
 from ..state import Home
 from ..statistics import Statistics
@@ -38,6 +39,7 @@ class Context:
     statistics: Statistics
     bus: Bus
     pace: Pace
+    meter: Meter
     status: Callable[[], Status]
     drain: Callable[[bool], Awaitable[None]]
     shut_down: Callable[[], None]

@@ -97,7 +97,7 @@ def retell(status: int, body: bytes) -> BackendError | None:
     """
     try:
         error = msgspec.json.decode(body, type=_UpstreamBody).error
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = body[:200].decode("utf-8", "replace").strip() or "no reason given"
         return BackendError(status, f"The backend answered {status}: {text}", "server_error", "backend", None)
     if isinstance(error.code, str) or (error.code is None and error.type is not None):

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..backends import Answer, Records, Request
+from ..backends.failures import seconds
 from ..errors import BagoError, MethodNotAllowed, Unavailable
 from ..relay import WholeEvents
 from ..router import Shape
@@ -45,10 +46,25 @@ DROPPED = frozenset(
         b"x-request-id",
         b"x-bago-node",
         b"x-bago-attempts",
+        b"x-bago-queue",
+        b"location",
+        b"refresh",
+        b"link",
+        b"alt-svc",
+        b"clear-site-data",
+        b"strict-transport-security",
+        b"www-authenticate",
         b"access-control-allow-origin",
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
     }
 )
-"""Headers of a backend that end here: hop by hop (RFC 9110, 7.6.1), or ours to say."""
+"""Headers of a backend that end here: hop by hop (RFC 9110, 7.6.1), ours to say, or for its own origin."""
+MOST_OF_AN_ERROR = 1024 * 1024
+"""Bytes of a backend's error that are read."""
 GONE = "bago.gone"
 """Key of the ASGI scope under which the server looks for what to call when the client goes away."""
 
@@ -138,9 +154,10 @@ async def _relay(answer: Answer, dialect: Dialect, id: str, scope: Any, send: An
     """Pass the answer on. Returns when the client has it all, or the stream ended with an error event."""
     status = answer.status
     if status >= 400:
-        body = await answer.read_all()
+        body = await answer.read_all(MOST_OF_AN_ERROR)
         error = retell(status, body)
         if error is not None:
+            error.retry_after = seconds(answer.retry_after)
             await send_error(send, error, dialect, id)
             return
     headers = [(name, value) for name, value in answer.headers if name not in DROPPED]

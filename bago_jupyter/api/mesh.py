@@ -73,7 +73,7 @@ class MeshApp:
         if path.startswith(RELAY):
             await self._relay(peer, path.removeprefix(RELAY), scope, receive, send, headers)
         elif path == f"{PREFIX}/hello":
-            await _send_json(send, msgspec.json.encode(self._mesh.hello()))
+            await _send_json(send, msgspec.json.encode(self._mesh.hello(probed=True)))
             port = headers.get(b"x-bago-port", b"")
             if scope["client"] and port.isdigit() and len(port) <= 5:
                 self._mesh.heard(peer, scope["client"][0], int(port))

@@ -22,6 +22,7 @@ from ..wire import (
     KeyInfo,
     KeyWanted,
     ModelInfo,
+    ModelSharing,
     NodeInfo,
     NodeSettings,
     Ping,
@@ -56,6 +57,7 @@ def table(context: Context) -> list[Row]:
         ("GET", "/api/v1/requests", requests.listed),
         ("POST", "/api/v1/requests", requests.make),
         ("POST", "/api/v1/requests/{id}/{decision}", requests.decide),
+        ("GET", "/api/v1/sharing", nodes.sharing),
         ("POST", "/api/v1/sharing", nodes.share),
         ("GET", "/api/v1/settings", nodes.settings),
         ("PATCH", "/api/v1/settings", nodes.configure),
@@ -120,6 +122,11 @@ class _Nodes:
         kind = (exchange.header(b"content-type") or b"application/json").decode("latin-1")
         return StreamingResponse(parts(), exchange.status, media_type=kind)
 
+    async def sharing(self, request: Request) -> Response:
+        models = sorted(self._context.library.models)
+        shares = self._mesh.sharing.shares
+        return answer([ModelSharing(model=model, shared=shares(model)) for model in models])
+
     async def share(self, request: Request) -> Response:
         wanted = await read(request, SharingWanted)
         self._context.library.get(wanted.model)
@@ -167,6 +174,7 @@ class _Nodes:
         info.priority, info.weight = peer.priority, peer.weight
         info.max_load_percent, info.in_routing = peer.max_load_percent, peer.in_routing
         info.allow_control = peer.allow_control
+        info.resources = link.resources if presence.state == "online" else None
         return info
 
     def _found(self, node: Discovered) -> NodeInfo:

@@ -15,7 +15,7 @@ from ..engines.pull import pull
 from ..engines.starters import STARTERS
 from ..errors import Forbidden, NotFound
 from ..wire import Drain, LoadRequest, ModelInfo, PullRequest, UnloadRequest
-from . import apikeys, chains, connections, decisions, nodes, stats
+from . import apikeys, chains, connections, decisions, nodes, stats, topology
 from .catalogue import as_anthropic, list_models, show_model
 from .context import Context
 from .guard import bearer, check_admin, check_key, is_local
@@ -64,6 +64,7 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
     table += apikeys.table(context)
     table += chains.table(context)
     table += stats.table(context)
+    table += topology.table(context)
     if trusted:
         table = [row for row in table if row[1] in PEERS_MAY]
 
@@ -125,6 +126,7 @@ class _Admin:
         self._context = context
 
     async def status(self, request: Request) -> Response:
+        await self._context.meter.fresh()
         return answer(self._context.status())
 
     async def models(self, request: Request) -> Response:

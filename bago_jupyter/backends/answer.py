@@ -27,6 +27,8 @@ class Flight(NamedTuple):
     """Tokens of work that were reserved for it."""
     began: float
     """Monotonic clock."""
+    timeout: float
+    """Seconds that its backend may take to the first byte after its head."""
 
 
 class Answer:
@@ -36,6 +38,7 @@ class Answer:
     """
 
     __slots__ = (
+        "_begun",
         "_ended",
         "_first",
         "_over",
@@ -68,6 +71,7 @@ class Answer:
         """Whether the client has it, so that nobody else can answer any more."""
         self._ended = ended
         self._over = False
+        self._begun = False
         self._first = b""
         self._reader: asyncio.Task[object] | None = None
         self._waits_since = 0.0
@@ -110,22 +114,23 @@ class Answer:
         exchange = self.opened.exchange
         kind = exchange.header(b"content-type") or b""
         self._first = await self._next()
-        if not kind.startswith(b"text/event-stream"):
+        if not kind.lower().startswith(b"text/event-stream"):
             while not exchange.complete and len(self._first) < WHOLE and (more := await self._next()):
                 self._first += more
         return self
 
-    async def read_all(self) -> bytes:
-        """The whole rest. Raises :class:`UpstreamFailed`."""
+    async def read_all(self, limit: int | None = None) -> bytes:
+        """The whole rest, or about ``limit`` bytes of it. Raises :class:`UpstreamFailed`."""
         if self.opened.exchange.complete:  # and so it is all here: starting it read what had come
             body, self._first = self._first, b""
             body += await self.opened.exchange.read()
             self.usage.feed(body)
             self.close()
             return body
-        parts = []
-        while chunk := await self.read():
+        parts, size = [], 0
+        while (limit is None or size < limit) and (chunk := await self.read()):
             parts.append(chunk)
+            size += len(chunk)
         return b"".join(parts)
 
     async def read(self) -> bytes:
@@ -154,7 +159,12 @@ class Answer:
         self._ended(self, error)
 
     def check(self, now: float, limit: float) -> None:
-        """Break the answer off if its backend has been silent for ``limit`` seconds."""
+        """Break the answer off if its backend has been silent for ``limit`` seconds.
+
+        Before the first byte it may read a long prompt, of which an early head tells nothing.
+        """
+        if not self._begun:
+            limit = max(limit, self.flight.timeout)
         if self._waits_since and now - self._waits_since > limit and self._reader is not None:
             self._stalled = limit
             self._reader.cancel()
@@ -163,7 +173,9 @@ class Answer:
         self._reader = asyncio.current_task()
         self._waits_since = time.monotonic()
         try:
-            return await self.opened.exchange.read()
+            chunk = await self.opened.exchange.read()
+            self._begun = True
+            return chunk
         except asyncio.CancelledError:
             if not self._stalled:
                 raise

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..errors import BagoError, Unsupported
-from ..events import Bus, RequestEnded, RequestStarted
+from ..errors import BagoError
+from ..events import Bus, RequestEnded, RequestMoved, RequestStarted
 from ..router import (
     Affinity,
     Breakers,
@@ -28,16 +28,17 @@ from ..router import (
     survey,
 )
 from ..router import plan as decide
-from ..router.breaker import counts
+from ..router.breaker import State, counts
 from ..wire import Attempt, Counts, Decision
 from . import patience
 from .answer import Answer, Flight
 from .base import Backend, Request
-from .failures import OURS, PEEKED, answered, cause_of, is_local_to, mistake, moves_on
+from .failures import Gone, accept, answered, cause_of, is_local_to
 from .nobody import nobody
 from .patience import Patience
 from .race import Race
 from .records import Records
+from .stalls import Stalls
 from .waiting import Waiting
 
 
@@ -76,8 +77,7 @@ class Dispatcher:
         self._turn = 0
         self._patience = Patience()
         self._waiting = Waiting(self.queue, self._choose, self._start, self._give_back)
-        self._answers: set[Answer] = set()
-        self._watch: asyncio.TimerHandle | None = None
+        self._stalls = Stalls(lambda: self.idle_timeout)
 
     @property
     def counts(self) -> Counts:
@@ -87,6 +87,7 @@ class Dispatcher:
     def configure(self, policy: str, max_queue: int, idle_timeout: float) -> None:
         """Take over changed settings."""
         self.policy, self.queue.bound, self.idle_timeout = policy, max_queue, idle_timeout
+        self._waiting.wake()
 
     def add(self, backend: Backend) -> None:
         """Take ``backend`` into the catalogue."""
@@ -111,8 +112,7 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Close every backend's connections."""
-        if self._watch is not None:
-            self._watch.cancel()
+        self._stalls.close()
         for backend in self.backends.values():
             await backend.close()
 
@@ -192,7 +192,7 @@ class Dispatcher:
         self._patience.asked()
         first = True
         while True:
-            row = rows.popleft()
+            row = rows.popleft() if first else self._next(rows)
             try:
                 if rows:
                     race: Race[Answer] = Race(partial(self._hedge, asked, row, rows))
@@ -202,6 +202,12 @@ class Dispatcher:
                 if not rows or not is_local_to(error):
                     raise
             first = False
+
+    def _next(self, rows: deque[Row]) -> Row:
+        """Take the best of ``rows`` that is not known by now to fail, else the best."""
+        row = next((row for row in rows if row.offer.local or self._state(row.offer) != "open"), rows[0])
+        rows.remove(row)
+        return row
 
     def _hedge(
         self, asked: Asked, late: Row, rows: deque[Row], race: Race[Answer]
@@ -215,7 +221,12 @@ class Dispatcher:
 
     def _has_slot(self, row: Row) -> bool:
         offer = row.offer
-        return not row.suspect and offer.state == "ready" and self._load(offer).in_flight < row.capacity
+        if row.suspect or offer.state != "ready" or self._load(offer).in_flight >= row.capacity:
+            return False
+        return offer.backend in self.backends and (offer.local or self._state(offer) == "closed")
+
+    def _state(self, offer: Offer) -> State:
+        return self.breakers.look(offer.backend, offer.model, time.monotonic())[0]
 
     async def _attempt(
         self,
@@ -240,6 +251,7 @@ class Dispatcher:
                 nonlocal admitted
                 admitted = time.monotonic() - now
                 load.admission.saw(admitted)
+                self.breakers.lives(offer.backend)
                 if race is not None and not hedge:
                     left = patience.until_first_byte(row, load, shape)
                     race.late_after(None if left is None else max(0.0, left - admitted))
@@ -247,20 +259,15 @@ class Dispatcher:
             request = msgspec.structs.replace(request, admitted=admit)
         answer: Answer | None = None
         try:
-            opened = await self.backends[offer.backend].open(request, offer)
+            backend = self.backends.get(offer.backend)
+            if backend is None:  # since it was chosen
+                raise Gone(f"{offer.node} was removed.", retry_after=1.0)
+            opened = await backend.open(request, offer)
             flight.attempt.headers = time.monotonic() - now + flight.attempt.started
             answer = Answer(asked.decision, flight, opened, shape.stream, partial(self._answer_over, asked))
-            self._answers.add(answer)
-            if self._watch is None:
-                self._look_later()
+            self._stalls.watch(answer)
             others = bool(rest) or hedge or (race is not None and race.running)
-            if answer.status in PEEKED:
-                await answer.start()
-                self._blame(answer, others)
-            elif moves_on(answer.status, offer) and (others or answer.status in OURS):
-                raise answered(answer.status, offer.node, answer.retry_after)
-            else:
-                await answer.start()
+            await accept(answer, offer, others)
         except BaseException as error:
             failure = error if isinstance(error, BagoError) else None
             lost = race is not None and race.lost
@@ -272,22 +279,16 @@ class Dispatcher:
                 flight.attempt.outcome = "overtaken"
             if lost and not hedge:
                 self._overtaken(flight, load, shape, frozen=offer.peer and admitted is None)
+            self._moved(asked, flight, flight.attempt.outcome)
             raise
         took = time.monotonic() - now
         flight.attempt.first_byte = took + flight.attempt.started
+        if not counts(answer.status):
+            self.breakers.lives(offer.backend, offer.model)
+        self._moved(asked, flight, None if answer.status < 400 else f"HTTP {answer.status}")
         if offer.state == "ready":
             load.slowness.saw(took / patience.estimate(row, shape))
         return answer
-
-    @staticmethod
-    def _blame(answer: Answer, others: bool) -> None:
-        """Find out whose fault an error is. Raises where others may do better."""
-        code, node = mistake(answer.begun), answer.node
-        answer.mistaken = code is not None
-        if code == "unsupported" and others:
-            raise Unsupported(f"{node} cannot do what this request asks for.")
-        if code is None and counts(answer.status) and others:
-            raise answered(answer.status, node, answer.retry_after)
 
     # -- accounts
 
@@ -299,7 +300,7 @@ class Dispatcher:
             backend=offer.backend,
             node=offer.node,
             model=offer.model,
-            started=time.time() - decision.at,
+            started=now - asked.ticket.arrived,
             hedge=hedge,
         )
         decision.attempts.append(attempt)
@@ -310,7 +311,14 @@ class Dispatcher:
                     id=decision.id, model=asked.shape.model, backend=offer.backend, target=offer.model
                 )
             )
-        return Flight(row, attempt, work, now)
+        return Flight(row, attempt, work, now, asked.request.header_timeout)
+
+    def _moved(self, asked: Asked, flight: Flight, outcome: str | None) -> None:
+        if self._bus.watched:
+            offer = flight.row.offer
+            self._bus.publish(
+                RequestMoved(id=asked.decision.id, backend=offer.backend, target=offer.model, outcome=outcome)
+            )
 
     def _landed(self, flight: Flight, status: int | None, outcome: str, error: BagoError | None) -> None:
         """An attempt is over: its slot is free, and its breaker knows."""
@@ -318,7 +326,9 @@ class Dispatcher:
         attempt.ended = now - flight.began + attempt.started
         attempt.status = status
         attempt.outcome = outcome
-        self._load(offer).release(flight.work)
+        load = self._load(offer)
+        load.release(flight.work)
+        load.ended(status, outcome)
         cause = cause_of(error) if error is not None else None
         if cause is not None and error is not None:
             self.breakers.failed(offer.backend, offer.model, now, outcome, cause, error.retry_after)
@@ -341,39 +351,43 @@ class Dispatcher:
         )
 
     def _answer_over(self, asked: Asked, answer: Answer, error: BagoError | None) -> None:
-        self._answers.discard(answer)
+        self._stalls.over(answer)
         status, flight = answer.status, answer.flight
         outcome = error.message if error else "ok" if answer.done else "cancelled"
-        if (
-            error is None and counts(status) and not answer.mistaken
-        ):  # the last backend's own word, which the client gets
+        if error is None and counts(status) and not answer.mistaken:  # its own word, which the client gets
             error = answered(status, answer.node, answer.retry_after)
+            outcome = error.message
         self._landed(flight, status, outcome, error)
         if answer.given:
             self._decision_over(asked, answer, status, outcome)
 
     def _decision_over(self, asked: Asked, answer: Answer | None, status: int | None, outcome: str) -> None:
-        decision = asked.decision
-        self.queue.ended(asked.ticket, time.monotonic())
+        decision, now = asked.decision, time.monotonic()
+        self.queue.ended(asked.ticket, now)
         if answer is not None:
             decision.prompt_tokens, decision.completion_tokens = answer.usage.tokens()
-        self.records.over(decision, status, outcome)
-        flight = answer.flight if answer is not None else None
-        if flight is not None and answer is not None and answer.usage.stream:
-            first = flight.attempt.first_byte
-            if decision.completion_tokens and first is not None and decision.seconds is not None:
-                self._load(flight.row.offer).measured(decision.completion_tokens, decision.seconds - first)
+            for attempt in decision.attempts:  # a second one is called back, but has not heard of it yet
+                if attempt.outcome == "open":
+                    attempt.outcome = "overtaken"
+        self.records.over(decision, now - asked.ticket.arrived, status, outcome)
+        last = decision.attempts[-1] if decision.attempts else None
+        if answer is not None:
+            last = answer.flight.attempt
+            if answer.usage.stream and decision.completion_tokens and last.first_byte is not None:
+                writing = now - asked.ticket.arrived - last.first_byte
+                self._load(answer.flight.row.offer).measured(decision.completion_tokens, writing)
         self.recorder(decision)
         if self._bus.watched:
             self._bus.publish(
                 RequestEnded(
                     id=decision.id,
                     model=decision.model,
-                    backend=decision.attempts[-1].backend if decision.attempts else None,
+                    backend=last.backend if last is not None else None,
                     outcome=outcome,
                     seconds=decision.seconds or 0.0,
                     tokens=decision.completion_tokens,
-                    target=decision.attempts[-1].model if decision.attempts else None,
+                    target=last.model if last is not None else None,
+                    status=status,
                 )
             )
 
@@ -383,15 +397,3 @@ class Dispatcher:
         if load is None:
             load = self.loads[key] = Load()
         return load
-
-    def _look_later(self) -> None:
-        self._watch = asyncio.get_running_loop().call_later(patience.LOOK, self._look)
-
-    def _look(self) -> None:
-        """Break off the answers whose backends have stopped in the middle of them."""
-        self._watch = None
-        now = time.monotonic()
-        for answer in list(self._answers):
-            answer.check(now, self.idle_timeout)
-        if self._answers:
-            self._look_later()

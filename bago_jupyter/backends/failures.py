@@ -9,6 +9,7 @@ import time
 from ..errors import BagoError, Unavailable, Unsupported, UpstreamFailed, UpstreamTimeout
 from ..router import Cause, Offer
 from ..router.breaker import counts
+from .answer import Answer
 
 OURS = frozenset({401, 403})
 """Statuses with which a remote backend refuses this node, not the client: it was asked with our key."""
@@ -16,6 +17,8 @@ ELSEWHERE = frozenset({*OURS, 404})
 """Statuses of a remote backend after which another one is asked: ours to answer for, or a stale catalogue."""
 
 
+LONGEST = 86400.0
+"""Seconds of a ``Retry-After`` that are passed on."""
 PEEKED = frozenset({400, 500})
 """Statuses whose bodies tell whose fault it is."""
 _MISTAKE = re.compile(
@@ -39,14 +42,34 @@ def moves_on(status: int, offer: Offer) -> bool:
     return counts(status) or (status in ELSEWHERE and not offer.local)
 
 
+async def accept(answer: Answer, offer: Offer, others: bool) -> None:
+    """Wait until ``answer`` has begun. Raises where one of ``others`` may do better."""
+    if answer.status in PEEKED:
+        await answer.start()
+        code = mistake(answer.begun)
+        answer.mistaken = code is not None
+        if code == "unsupported" and others:
+            raise Unsupported(f"{offer.node} cannot do what this request asks for.")
+        if code is None and counts(answer.status) and others:
+            raise answered(answer.status, offer.node, answer.retry_after)
+    elif moves_on(answer.status, offer) and (others or answer.status in OURS):
+        raise answered(answer.status, offer.node, answer.retry_after)
+    else:
+        await answer.start()
+
+
 def is_local_to(error: BagoError) -> bool:
     """Whether another backend may do better after ``error``."""
     return counts(error.status) or error.status == 404 or isinstance(error, Unsupported)
 
 
+class Gone(Unavailable):
+    """The backend was taken out of the catalogue after it was chosen."""
+
+
 def cause_of(error: BagoError) -> Cause | None:
     """What a breaker makes of ``error``; ``None`` where it says nothing of the backend."""
-    if not counts(error.status):
+    if not counts(error.status) or isinstance(error, Gone):
         return None
     if isinstance(error, UpstreamTimeout):
         return "frozen"
@@ -65,15 +88,18 @@ def answered(status: int, node: str, retry_after: bytes | None) -> BagoError:
 
 
 def seconds(retry_after: bytes | None) -> float | None:
-    """A ``Retry-After`` header in seconds from now (RFC 9110, 10.2.3); ``None`` where it says nothing."""
+    """A ``Retry-After`` header in seconds from now (RFC 9110, 10.2.3); ``None`` where it says nothing.
+
+    At most :data:`LONGEST`, whatever it says.
+    """
     if retry_after is None:
         return None
     text = retry_after.decode("latin-1").strip()
     try:
-        return max(0.0, float(text))
+        return min(LONGEST, max(0.0, float(text)))
     except ValueError:
         pass
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
+        return min(LONGEST, max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time()))
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -9,6 +9,7 @@ and "no heartbeat for a while" mean a frozen machine, not a slow one, whether th
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import msgspec
@@ -20,6 +21,9 @@ HEARTBEAT = 1.0
 SILENCE = 4.0
 """Seconds without a heartbeat after which the peer counts as frozen."""
 MAX_HEAD = 64 * 1024
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+"""What a header may hold (RFC 9110, 5.5 and 5.6.2): here no parser has seen them."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -80,14 +84,20 @@ class FramedExchange:
     def _take(self, line: bytes, rest: bytes) -> None:
         try:
             head = msgspec.json.decode(line, type=Head)
-        except msgspec.DecodeError:
+            headers = [
+                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.headers
+            ]
+            if not 200 <= head.status <= 599 or not all(map(_fits, headers)):
+                raise ValueError
+        except (msgspec.DecodeError, ValueError, RecursionError):
             self.close()
             raise UpstreamFailed("The node's answer cannot be read.") from None
-        self.status = head.status
-        self.headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.headers
-        ]
+        self.status, self.headers = head.status, headers
         self._rest = rest
+
+
+def _fits(header: tuple[bytes, bytes]) -> bool:
+    return bool(_NAME.fullmatch(header[0]) and _VALUE.fullmatch(header[1]))
 
 
 class FramingSend:

@@ -93,7 +93,8 @@ class HttpBackend:
         """Send ``request``, translated where the server lacks its dialect.
 
         Raises :class:`Unsupported` for what neither the server nor a translation can, and
-        :class:`UpstreamFailed` where the server refuses this connection's key: the client's own is fine.
+        :class:`UpstreamFailed` where the server redirects, or refuses this connection's key: the client's
+        own is fine.
         """
         body = request.body
         if request.model and request.model != offer.model:
@@ -134,6 +135,11 @@ class HttpBackend:
             raise
 
     def _checked(self, exchange: Exchange) -> Exchange:
+        if 300 <= exchange.status < 400:  # clients follow, with the prompt, wherever that leads
+            exchange.close()
+            raise UpstreamFailed(
+                f"{self.node} redirects elsewhere ({exchange.status}); %bago mesh health says where."
+            )
         if self.target.key is None or exchange.status not in (401, 403):
             return exchange
         status = exchange.status

@@ -90,7 +90,7 @@ class Manager:
         for position, entry in enumerate(self._decode(body, list[msgspec.Raw], "the list of its services")):
             try:
                 listed.append(msgspec.json.decode(entry, type=Listed))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 errors[f"service {position + 1}"] = f"its entry in the list cannot be read ({error})"
         return listed, errors
 
@@ -170,7 +170,7 @@ class Manager:
     def _decode(self, body: bytes, type: Any, what: str) -> Any:
         try:
             return msgspec.json.decode(body, type=type)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ManagerRefused(
                 f"{self._signer.host} answered something else than {what}; the URL must be that of the"
                 f" cluster's manager, not of its web page."
@@ -187,7 +187,7 @@ def expiry(token: str) -> float | None:
     try:
         payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         return msgspec.json.decode(payload, type=_Claims).exp
-    except ValueError:  # msgspec's errors are ValueErrors too
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         return None
 
 
@@ -211,7 +211,7 @@ def _said(answer: bytes) -> str:
     """What a refusal says of itself: ``title`` and ``msg`` of a problem (RFC 9457)."""
     try:
         problem = msgspec.json.decode(answer)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if not isinstance(problem, dict):
         return ""

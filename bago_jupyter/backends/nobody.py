@@ -7,18 +7,21 @@ import difflib
 from ..errors import BagoError, ContextTooLong, ModelFileError, ModelNotFound, Unavailable, Unsupported
 from ..router import Plan, Shape, Table
 
+SECRET = frozenset({"sharing", "relayed"})
+"""Gates of what a peer need not know to be here."""
 NAMED = 20
 """Models named where one is not known."""
 
 
 def nobody(shape: Shape, chosen: Plan, table: Table) -> BagoError:
     """The error for a plan without targets."""
-    if shape.relayed and {entry.gate for entry in chosen.rejections} <= {"sharing", "relayed"}:
+    rejections = [entry for entry in chosen.rejections if not (shape.relayed and entry.gate in SECRET)]
+    if shape.relayed and not rejections:
         return ModelNotFound(f"This node shares no model {shape.model!r}.", param="model")
-    if not chosen.rejections:
+    if not rejections:
         return _unknown(shape.model, table)
-    reasons = "; ".join(dict.fromkeys(f"{entry.node}: {entry.reason}" for entry in chosen.rejections))
-    gates = {entry.gate for entry in chosen.rejections}
+    reasons = "; ".join(dict.fromkeys(f"{entry.node}: {entry.reason}" for entry in rejections))
+    gates = {entry.gate for entry in rejections}
     if gates == {"file"}:
         return ModelFileError(f"{shape.model} cannot be used ({reasons}).", param="model")
     if gates <= {"task", "dialect"}:

@@ -12,6 +12,8 @@ FLOOR = 0.5
 ADMISSION = 1.0
 """Seconds after which a peer is late with its admission, as long as its usual time is unknown."""
 ADMISSION_FLOOR = 0.25
+UPLOAD = 2**18
+"""Tokens a second, 1 MiB, at which a request reaches a peer at least: pictures take their time."""
 OVERHEAD = 0.05
 """Seconds that the shortest answer takes, for estimates."""
 SHARE = 0.1
@@ -49,7 +51,7 @@ def until_admission(row: Row, load: Load, shape: Shape) -> float | None:
     if not row.offer.peer:
         return until_first_byte(row, load, shape)
     limit = load.admission.limit
-    return ADMISSION if limit is None else max(ADMISSION_FLOOR, limit)
+    return shape.prompt_tokens / UPLOAD + (ADMISSION if limit is None else max(ADMISSION_FLOOR, limit))
 
 
 def until_first_byte(row: Row, load: Load, shape: Shape) -> float | None:

@@ -63,7 +63,11 @@ class Race(Generic[T]):
             second = self._second
             if second is None:
                 raise
-            return await second
+            try:
+                return await second
+            except asyncio.CancelledError:  # it may have an answer already
+                self._drop()
+                raise
         except BaseException:
             self._drop()
             raise

@@ -49,11 +49,12 @@ class Records:
 
     def decided(self, id: str, inputs: Inputs, chosen: Plan) -> None:
         """What was decided for it; the last time counts where it waited and was decided anew."""
-        self._plans[id] = (inputs, chosen)
+        if id in self._decisions:  # else it waited so long that its record made room
+            self._plans[id] = (inputs, chosen)
 
-    def over(self, decision: Decision, status: int | None, outcome: str) -> None:
+    def over(self, decision: Decision, seconds: float, status: int | None, outcome: str) -> None:
         """A request is over; of its token counts those that are known count."""
-        decision.seconds = time.time() - decision.at
+        decision.seconds = seconds
         decision.status = status
         decision.outcome = outcome
         counts = self.counts

@@ -23,6 +23,10 @@ RENEW = 600.0
 """Seconds before the end of a token at which a new one is minted, at most a quarter of its life."""
 MOST = 16 * 1024 * 1024
 """Bytes of a list of models."""
+MOST_MODELS = 10_000
+MAX_NAME = 512
+LONGEST_CONTEXT = 1 << 40
+"""Tokens; what claims more is not believed."""
 
 
 class _Meta(msgspec.Struct):
@@ -100,6 +104,10 @@ class Service:
             self.rest()
             # neither a time-out nor a refused connection here says anything of the cluster's other models
             raise UpstreamFailed(f"{self.label}: {error.message}") from None
+        if 300 <= exchange.status < 400:  # clients follow, with the prompt, wherever that leads
+            exchange.close()
+            self.rest()
+            raise UpstreamFailed(f"{self.label} redirects elsewhere ({exchange.status}).")
         if counts(exchange.status):
             self.rest()
         return exchange
@@ -132,9 +140,10 @@ class Service:
             raise UpstreamFailed(f"it answered {exchange.status} when asked for its models")
         try:
             models = msgspec.json.decode(body, type=_Models).data
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UpstreamFailed("its list of models is none that OpenAI clients know") from None
-        return {model.id: _found(model) for model in models}
+        fit = [model for model in models if 0 < len(model.id) <= MAX_NAME and model.id.isprintable()]
+        return {model.id: _found(model) for model in fit[:MOST_MODELS]}
 
     async def _with_token(self, send: Callable[[], Awaitable[Exchange]]) -> Exchange:
         target = self._target
@@ -189,4 +198,5 @@ class Service:
 
 def _found(model: _Model) -> Found:
     length = model.max_model_len or (model.meta.n_ctx if model.meta else None)
+    length = length if length and 0 < length <= LONGEST_CONTEXT else None
     return Found(id=model.id, context_length=length, owner=model.owned_by)

@@ -136,4 +136,4 @@ def split(url: str) -> tuple[str, int, bool, str]:
 
 def _shown(url: str) -> str:
     """``url`` without what may be a password."""
-    return re.sub(r"//[^/@]*@", "//", url)[:200]
+    return re.sub(r"//.*@", "//", re.split(r"[?#]", url)[0])[:200]

@@ -8,8 +8,9 @@ TAIL = 4096
 """Bytes at the end of an answer in which the usage stands, in every dialect."""
 
 _LAST = (b"data: [DONE]", b"event: message_stop", b"event: response.completed")
-_PROMPT = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*(\d+)')
-_COMPLETION = re.compile(rb'"(?:completion_tokens|output_tokens)"\s*:\s*(\d+)')
+# No more digits than any answer can have tokens: what a backend claims goes into sums and divisions.
+_PROMPT = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*(\d{1,9})(?!\d)')
+_COMPLETION = re.compile(rb'"(?:completion_tokens|output_tokens)"\s*:\s*(\d{1,9})(?!\d)')
 
 
 class Usage:

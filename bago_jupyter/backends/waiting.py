@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..errors import BagoError, Overloaded
-from ..router import FairQueue, Plan, Ticket
+from ..errors import Overloaded
+from ..router import FairQueue, Plan, Shape, Ticket
 
 if TYPE_CHECKING:
     from .dispatch import Asked
 
 SCAN = 64
-"""Requests looked at when a slot falls free; most often the first one takes it."""
+"""Requests of one kind that are looked at when a slot falls free; most often the first one takes it."""
+TICK = 1.0
+"""Seconds between two looks while nothing happens: pauses end, and callers who were about are gone."""
 SHORTEST, LONGEST = 1.0, 60.0
 """Bounds of Retry-After, in seconds."""
+
+
+Kind = tuple[object, ...]
+"""What requests have in common that wait for the same slots."""
+
+
+def _kind(shape: Shape) -> Kind:
+    return shape.model, shape.task, shape.dialect, shape.local_only, shape.relayed
 
 
 class Waiting:
@@ -36,17 +47,21 @@ class Waiting:
         self._choose = choose
         self._start = start
         self._give_back = give_back
-        self._waiters: dict[Ticket, tuple[Asked, asyncio.Future[Plan]]] = {}
+        self._waiters: dict[Ticket, tuple[Asked, Kind, asyncio.Future[Plan]]] = {}
+        self._kinds: Counter[Kind] = Counter()
         self._waking = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self, asked: Asked, chosen: Plan) -> Plan:
         """Return once the request has a slot. Raises :class:`Overloaded` beyond the bound of the queue."""
         future: asyncio.Future[Plan] = asyncio.get_running_loop().create_future()
-        ticket = asked.ticket
-        self._waiters[ticket] = asked, future
+        ticket, kind = asked.ticket, _kind(asked.shape)
+        self._waiters[ticket] = asked, kind, future
+        self._kinds[kind] += 1
         pushed_out = self._queue.join(ticket)
-        if pushed_out is not None:
-            self._waiters[pushed_out][1].set_exception(self._overloaded(pushed_out.model, chosen))
+        if pushed_out is not None and not self._waiters[pushed_out][2].done():  # else it is on its way out
+            self._waiters[pushed_out][2].set_exception(self._overloaded(pushed_out.model, chosen))
+        self._look_later()
         try:
             return await future
         except asyncio.CancelledError:
@@ -55,6 +70,9 @@ class Waiting:
             raise
         finally:
             del self._waiters[ticket]
+            self._kinds[kind] -= 1
+            if not self._kinds[kind]:
+                del self._kinds[kind]
 
     def wake(self) -> None:
         """Something changed: look soon whether somebody can go."""
@@ -62,20 +80,36 @@ class Waiting:
             self._waking = True
             asyncio.get_running_loop().call_soon(self._look)
 
+    def _look_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TICK, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        if self._waiters:
+            self.wake()
+            self._look_later()
+
     def _look(self) -> None:
         self._waking = False
         ahead: dict[str, int] = {}
-        for ticket in list(self._queue)[:SCAN]:
-            asked, future = self._waiters[ticket]
-            if future.done():
+        stuck: Counter[Kind] = Counter()
+        full = 0
+        for ticket in self._queue:
+            asked, kind, future = self._waiters[ticket]
+            if future.done() or stuck[kind] >= SCAN:
                 continue
             try:
                 chosen = self._choose(asked, ahead.get(ticket.model, 0))
-            except BagoError as error:
+            except Exception as error:  # also a mistake of ours is told, and leaves nobody else waiting
                 future.set_exception(error)
                 continue
             if chosen.waits:
                 ahead[ticket.model] = ahead.get(ticket.model, 0) + ticket.work
+                stuck[kind] += 1
+                full += stuck[kind] == SCAN
+                if full == len(self._kinds):
+                    break
             else:
                 self._start(asked, chosen)
                 future.set_result(chosen)

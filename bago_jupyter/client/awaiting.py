@@ -23,6 +23,7 @@ from ..wire import (
     KeyWanted,
     LoadRequest,
     ModelInfo,
+    ModelSharing,
     NodeFile,
     NodeInfo,
     NodeSettings,
@@ -34,6 +35,7 @@ from ..wire import (
     StatsRow,
     StatsSeries,
     Status,
+    Topology,
 )
 from .answers import OnProgress, decode, encode, job_event, pick, reachable
 from .base import STREAM, Base
@@ -149,6 +151,9 @@ class AsyncNodeClient(Base):
     async def decide(self, request: str, decision: str) -> RequestInfo:
         return await self._call(Calls.decide(request, decision))
 
+    async def sharing(self) -> list[ModelSharing]:
+        return await self._call(Calls.sharing())
+
     async def share(self, model: str, shared: bool) -> None:
         await self._call(Calls.share(model, shared))
 
@@ -177,6 +182,9 @@ class AsyncNodeClient(Base):
         self, by: Sequence[str] = (), since: float = 86400.0, points: int = 60
     ) -> list[StatsSeries]:
         return await self._call(Calls.series(by, since, points))
+
+    async def topology(self) -> Topology:
+        return await self._call(Calls.topology())
 
     async def settings(self) -> dict[str, Any]:
         return await self._call(Calls.settings())

@@ -41,6 +41,11 @@ class Base:
         return self._node.api_key or "none-needed"
 
     @property
+    def caller(self) -> str | None:
+        """The name under which the node counts the requests of this client."""
+        return self._caller
+
+    @property
     def pid(self) -> int:
         return self._node.pid
 

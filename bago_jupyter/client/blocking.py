@@ -23,6 +23,7 @@ from ..wire import (
     KeyWanted,
     LoadRequest,
     ModelInfo,
+    ModelSharing,
     NodeFile,
     NodeInfo,
     NodeSettings,
@@ -34,6 +35,7 @@ from ..wire import (
     StatsRow,
     StatsSeries,
     Status,
+    Topology,
 )
 from .answers import OnProgress, decode, encode, job_event, pick, reachable
 from .base import ALIVE_TIMEOUT, STREAM, Base
@@ -191,6 +193,10 @@ class NodeClient(Base):
         """``approve`` or ``refuse`` a request of another node, ``confirm`` or ``cancel`` one of this node."""
         return self._call(Calls.decide(request, decision))
 
+    def sharing(self) -> list[ModelSharing]:
+        """The models of the library, and whether peers may use them."""
+        return self._call(Calls.sharing())
+
     def share(self, model: str, shared: bool) -> None:
         """Whether peers may use a model of this node."""
         self._call(Calls.share(model, shared))
@@ -227,6 +233,9 @@ class NodeClient(Base):
     def series(self, by: Sequence[str] = (), since: float = 86400.0, points: int = 60) -> list[StatsSeries]:
         """The same over time, in at most ``points`` equal steps."""
         return self._call(Calls.series(by, since, points))
+
+    def topology(self) -> Topology:
+        return self._call(Calls.topology())
 
     def settings(self) -> dict[str, Any]:
         """The settings; of secrets only whether they are set."""

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..errors import NotFound
 from ..events import AnyEvent
 from ..wire import (
     ApiKeyInfo,
@@ -24,6 +25,7 @@ from ..wire import (
     KeyWanted,
     LoadRequest,
     ModelInfo,
+    ModelSharing,
     NodeInfo,
     NodeSettings,
     Ping,
@@ -39,6 +41,7 @@ from ..wire import (
     StatsSeries,
     Status,
     Toggle,
+    Topology,
     UnloadRequest,
 )
 
@@ -199,6 +202,10 @@ class Calls:
         return Call("POST", f"/api/v1/requests/{quote(request, safe='')}/{decision}", RequestInfo)
 
     @staticmethod
+    def sharing() -> Call[list[ModelSharing]]:
+        return Call("GET", "/api/v1/sharing", list[ModelSharing])
+
+    @staticmethod
     def share(model: str, shared: bool) -> Call[None]:
         return Call("POST", "/api/v1/sharing", type(None), SharingWanted(model=model, shared=shared))
 
@@ -237,6 +244,10 @@ class Calls:
         return Call("GET", "/api/v1/stats/series", list[StatsSeries], params=params)
 
     @staticmethod
+    def topology() -> Call[Topology]:
+        return Call("GET", "/api/v1/topology", Topology)
+
+    @staticmethod
     def settings() -> Call[dict[str, Any]]:
         return Call("GET", "/api/v1/settings", dict[str, Any])
 
@@ -257,7 +268,9 @@ class Calls:
 
 
 def connection_route(name: str, more: str = "") -> str:
-    """The route of one connection."""
+    """The route of one connection. Raises :class:`NotFound` for what cannot name one."""
+    if "/" in name or not name:
+        raise NotFound(f"There is no connection {name!r}: its name is what stands before NAME/MODEL's slash.")
     return f"/api/v1/connections/{quote(name, safe='')}{more}"
 
 

@@ -126,12 +126,12 @@ class Connected:
             if trial.failed is None and trial.seen is not None:
                 self._log(self.state.ok(time.monotonic(), trial.seen.latency, sure=True))
             else:
-                await self.probe()
+                await self.probe(certain=True)
         self._told(self, True)
         return trial
 
-    async def probe(self) -> None:
-        """Look once how it is, and what it lists."""
+    async def probe(self, *, certain: bool = False) -> None:
+        """Look once how it is, and what it lists; ``certain`` where another look failed a moment ago."""
         before = self.way.found, self.way.native
         now = time.monotonic
         try:
@@ -142,9 +142,8 @@ class Connected:
             change = self.state.warming(now(), error.message)
         except BagoError as error:
             refused = isinstance(error, UpstreamFailed) and error.refused
-            change = self.state.failed(
-                now(), "it refused the connection" if refused else error.message.rstrip(".")
-            )
+            reason = "it refused the connection" if refused else error.message.rstrip(".")
+            change = self.state.failed(now(), reason, certain=certain)
         else:
             change = self.state.ok(now(), latency)
         self._log(change)

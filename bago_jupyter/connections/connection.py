@@ -17,6 +17,8 @@ from .kinds import KINDS, Kind, kind_of
 FILE = "connections.json"
 MAX_NAME = 63
 MOST_SLOTS = 100_000
+MOST_SEEN = 1000
+"""Models that are kept as seen."""
 _NAME = re.compile(r"\w[\w.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RANGES: dict[str, tuple[float, float]] = {
@@ -45,6 +47,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether peers may use it."""
     models: list[str] | None = None
     """The selected models; ``None`` is all that it lists."""
+    seen: list[str] | None = None
+    """What it listed last, which it is taken to have until it answers again."""
     native: list[Dialect] | None = None
     """What the server was found to speak; ``None`` is not known yet."""
     key_env: str | None = None

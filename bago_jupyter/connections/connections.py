@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from ..backends import Dispatcher
+from ..backends.target import split
 from ..errors import BagoError, InvalidRequest, NotFound, SettingsError
 from ..state import Home
 from ..trust.secret import Secret
 from .connected import Connected, Way
-from .connection import Connection, Store, checked
+from .connection import MOST_SEEN, Connection, Store, checked
 from .keychain import Keychain
 from .secretstore import Kept, Secrets
 from .secretstore import checked as checked_secret
@@ -96,11 +97,18 @@ class Connections:
         with self._alone(name):
             kept = await self._given(connection, secret)
             made = self._make(connection, kept)
-            trial = await self._try(made)
-            if trial.failed is not None and not force:
+            try:
+                trial = await self._try(made)
+                if trial.failed is not None and not force:
+                    raise _sentence(f"{name} is not added", trial)
+                known = {found.id for found in made.way.found}
+                unknown = [model for model in connection.models or () if model not in known]
+                if unknown and not force:
+                    raise _lists_no(name, unknown)
+                made.source = await self._keep(connection, secret, kept)
+            except BaseException:
                 await made.close()
-                raise _sentence(f"{name} is not added", trial)
-            made.source = await self._keep(connection, secret, kept)
+                raise
             self._store.put(made.connection)
             self._follow(made)
         return made
@@ -115,29 +123,39 @@ class Connections:
     ) -> Connected:
         """Change settings. Another place or key is tried first, as when adding.
 
-        A ``secret`` of ``None`` forgets the key. Raises as :meth:`add` does.
+        A ``secret`` of ``None`` forgets the key. A key goes to another host only when it is given again:
+        it was given for the one before. Raises as :meth:`add` does.
         """
         entry = self.get(name)
+        if isinstance(secret, Secret) and "key_env" not in changes:
+            changes = {**changes, "key_env": None}
         if "url" in changes or "key_env" in changes:
-            changes = {**changes, "native": None}
+            changes = {**changes, "native": None, "seen": None}
         wanted = checked(msgspec.structs.replace(entry.connection, **changes))
         if secret is msgspec.UNSET and not _LEADS & changes.keys():
             return self._changed_to(entry, wanted)
         with self._alone(name):
             new = secret if isinstance(secret, Secret) else None
             kept = await self._given(wanted, new, stored=secret is not None)
+            if secret is msgspec.UNSET and "key_env" not in changes:
+                _check_follows(entry.connection, wanted, kept)
             made = self._make(wanted, kept)
-            trial = await self._try(made)
-            if trial.failed is not None and not force and wanted.enabled:
+            try:
+                trial = await self._try(made)
+                if trial.failed is not None and not force and wanted.enabled:
+                    raise _sentence(f"{name} is not changed", trial)
+            except BaseException:
                 await made.close()
-                raise _sentence(f"{name} is not changed", trial)
+                raise
             if secret is None:
                 await self._secrets.forget(name)
             source = await self._keep(wanted, new, kept)
             entry.lead(made.way, source)
             entry.trial = trial
         entry.look_now()
-        return self._changed_to(entry, msgspec.structs.replace(wanted, native=made.connection.native))
+        # What was changed while it was tried stays so.
+        learnt = {"native": made.connection.native, "seen": made.connection.seen}
+        return self._changed_to(entry, msgspec.structs.replace(entry.connection, **{**changes, **learnt}))
 
     def select(self, name: str, models: list[str] | None) -> Connected:
         """Use only ``models`` of a connection, or all. Raises :class:`InvalidRequest` for unknown ones."""
@@ -145,9 +163,7 @@ class Connections:
         known = {found.id for found in entry.way.found}
         unknown = [model for model in models or () if model not in known]
         if unknown and known:
-            raise InvalidRequest(
-                f"{name} lists no {', '.join(unknown)}; its models: %bago mesh models {name}.", param="models"
-            )
+            raise _lists_no(name, unknown)
         return self._changed_to(entry, checked(msgspec.structs.replace(entry.connection, models=models)))
 
     def toggle(self, name: str, enabled: bool | None = None) -> Connected:
@@ -198,13 +214,14 @@ class Connections:
         )
 
     def _told(self, entry: Connected, news: bool) -> None:
-        native = entry.way.native
-        if native is not None and entry.connection.kind.native is None:
-            learnt = sorted(native)
-            if learnt != entry.connection.native:
-                entry.connection = msgspec.structs.replace(entry.connection, native=learnt)
-                if entry.connection.name in self._connected:
-                    self._store.put(entry.connection)
+        before, native = entry.connection, entry.way.native
+        if native is not None and before.kind.native is None:
+            entry.connection = msgspec.structs.replace(entry.connection, native=sorted(native))
+        if entry.state.state == "healthy" and not before.kind.cluster:
+            seen = sorted(found.id for found in entry.way.found)[:MOST_SEEN]
+            entry.connection = msgspec.structs.replace(entry.connection, seen=seen)
+        if entry.connection != before and self._connected.get(before.name) is entry:
+            self._store.put(entry.connection)
         if self._connected.get(entry.connection.name) is entry:
             self._measured(entry)
             if news:
@@ -230,13 +247,12 @@ class Connections:
     async def _given(
         self, connection: Connection, secret: Secret | None, *, stored: bool = True
     ) -> Kept | None:
-        """The key to use from now on: of the environment, as it is given now, or as it is ``stored``."""
-        variables = (connection.key_env, connection.kind.key_env)
-        if any(variable and os.environ.get(variable, "").strip() for variable in variables):
-            return await self._secrets.get(connection.name, *variables)
-        if secret is not None:
+        """The key to use from now on: of the named variable, as it is given now, as it is ``stored``, or of
+        the usual variable."""
+        named, usual = connection.key_env, connection.kind.key_env
+        if secret is not None and not (named and os.environ.get(named, "").strip()):
             return Kept(checked_secret(secret.reveal()), "given")
-        kept = await self._secrets.get(connection.name) if stored else None
+        kept = await self._secrets.get(connection.name if stored else "", named, usual)
         if kept is None and connection.kind.cluster and not connection.key_env:
             raise SettingsError(
                 "A cluster needs its secret key: --ask, or --key-env VAR for the variable that holds it.",
@@ -275,6 +291,26 @@ def _way(connection: Connection, secret: Secret | None) -> Way:
     from .plain import PlainWay
 
     return PlainWay(connection, secret)
+
+
+def _lists_no(name: str, models: list[str]) -> InvalidRequest:
+    shown = ", ".join(model if model and model.isprintable() else repr(model) for model in models)
+    return InvalidRequest(
+        f"{name} lists no {shown}; its models are in %bago mesh models {name}.", param="models"
+    )
+
+
+def _check_follows(before: Connection, wanted: Connection, kept: Kept | None) -> None:
+    """Raises :class:`InvalidRequest` where a key would go to a host for which nobody gave it."""
+    (old, _, was_secure, _), (new, _, is_secure, _) = split(before.url), split(wanted.url)
+    if kept is None or wanted.kind.cluster or kept.source == f"environment {wanted.kind.key_env}":
+        return  # a cluster's secret key signs, and is never sent
+    if new != old or (was_secure and not is_secure):
+        raise InvalidRequest(
+            f"The key of {wanted.name} was given for {before.url}; to send it to {wanted.url}, give it again "
+            "with --key-env VAR or --ask, or leave it behind with --no-key.",
+            param="secret",
+        )
 
 
 def _sentence(what: str, trial: Trial) -> TrialFailed:

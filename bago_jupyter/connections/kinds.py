@@ -82,9 +82,11 @@ KINDS = {
 
 def kind_of(type: str, url: str | None) -> Kind:
     """The kind of a connection of ``type`` at ``url``. Raises ``KeyError`` for an unknown type."""
-    kind = KINDS[type]
-    if type == "openai" and (not url or urlsplit(url).hostname == "api.openai.com"):
-        return _OPENAI_CLOUD
-    if url and kind.url and urlsplit(url).hostname != urlsplit(kind.url).hostname:
+    kind, parts = KINDS[type], urlsplit(url or "")
+    if type == "openai" and (not url or parts.hostname == "api.openai.com"):
+        kind = _OPENAI_CLOUD
+    elif url and kind.url and parts.hostname != urlsplit(kind.url).hostname:
         return kind._replace(key_env=None, official=False)  # the cloud's key is for the cloud alone
+    if url and parts.scheme != "https":
+        return kind._replace(key_env=None)  # and for no ear between here and there
     return kind

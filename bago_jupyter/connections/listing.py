@@ -18,6 +18,10 @@ TIMEOUT = 10.0
 MOST = 16 * 1024 * 1024
 """Bytes of a list of models."""
 MAX_NAME = 512
+MOST_MODELS = 10_000
+"""Models of one list; the rest is left out, so that no server can drown the catalogue."""
+LONGEST_CONTEXT = 1 << 40
+"""Tokens; what claims more is not believed."""
 TELLING = frozenset({"llamacpp", "vllm"})
 """Owners of models whose servers tell by ``/health`` that they are not ready. It is not asked of just any
 server: LiteLLM's and SGLang's ``/health`` have a model generate something."""
@@ -112,15 +116,17 @@ async def fetch(target: Target, path: str, timeout: float = TIMEOUT) -> bytes:
     try:
         async with asyncio.timeout(timeout):
             exchange = await target.get(path, timeout)
-            body = await exchange.read_all(MOST)
-            complete = exchange.complete
-            exchange.close()
+            try:
+                body = await exchange.read_all(MOST)
+                complete = exchange.complete
+            finally:
+                exchange.close()
     except TimeoutError:
         raise UpstreamTimeout(f"It sent no whole answer within {timeout:g} s.") from None
     status = exchange.status
     if status == 200 and complete:
         return body
-    if status in (401, 403):
+    if status in (401, 403) or (status == 400 and b"api key" in body.lower()):  # Gemini's way to refuse one
         raise KeyRefused(f"the key is refused ({status})" if target.key else f"it wants a key ({status})")
     if status == 503:
         raise Warming("it is warming up (503)")
@@ -136,8 +142,9 @@ def read(body: bytes, kind: Kind) -> tuple[Found, ...]:
     """The models of a list in OpenAI's or Anthropic's form. Raises :class:`UpstreamFailed`."""
     try:
         answer = msgspec.json.decode(body, type=_List | list[msgspec.Raw])
-        models = [_model(raw) for raw in (answer if isinstance(answer, list) else answer.data)]
-    except msgspec.DecodeError:
+        listed = answer if isinstance(answer, list) else answer.data
+        models = [_model(raw) for raw in listed[:MOST_MODELS]]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         what = "HTML" if body.lstrip()[:1] == b"<" else "something else than a list of models"
         raise NotAList(
             f"It answered {what}; give the base URL of its API, such as http://host:8000/v1."
@@ -164,7 +171,7 @@ def _context(model: _Model) -> int | None:
         told.append(model.meta.n_ctx)
     if model.bago is not None:
         told += [max((node.context_length or 0 for node in model.bago.nodes), default=0)]
-    return next((length for length in told if length), None)
+    return next((length for length in told if length and 0 < length <= LONGEST_CONTEXT), None)
 
 
 async def _ready(target: Target, timeout: float) -> None:

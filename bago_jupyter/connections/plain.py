@@ -26,7 +26,7 @@ class PlainWay(HttpBackend):
         super().__init__(
             connection.name,
             connection.url,
-            connection.models or (),
+            connection.models or connection.seen or (),
             kind=connection.type,
             key=key,
             manner=kind.manner,

@@ -46,11 +46,12 @@ class Secrets:
                 f"{home.root / FILE} is damaged; restore it, or delete it and give the keys again."
             ) from None
 
-    async def get(self, name: str, *variables: str | None) -> Kept | None:
-        """The secret of ``name``: of the first environment variable that is set, else as it was put."""
-        for variable in variables:
-            if variable and (text := os.environ.get(variable, "").strip()):
-                return Kept(checked(text), f"environment {variable}")
+    async def get(self, name: str, named: str | None = None, usual: str | None = None) -> Kept | None:
+        """The secret of ``name``: of the environment variable that was ``named`` for it, else as it was put,
+        else of the ``usual`` variable of its kind, which was set with no thought of it."""
+        return _of_environ(named) or await self._put(name) or _of_environ(usual)
+
+    async def _put(self, name: str) -> Kept | None:
         if name not in self._texts:
             return None
         kept = self._texts[name]
@@ -83,6 +84,11 @@ class Secrets:
 
     def _save(self) -> None:
         self._home.write(FILE, msgspec.json.encode(self._texts))
+
+
+def _of_environ(variable: str | None) -> Kept | None:
+    text = os.environ.get(variable, "").strip() if variable else ""
+    return Kept(checked(text), f"environment {variable}") if text else None
 
 
 def checked(text: str) -> Secret:

@@ -22,6 +22,8 @@ from .listing import TIMEOUT, KeyRefused, NoList, NotAList, Seen, Warming, look
 from .speaking import PATHS, dialects
 
 T = TypeVar("T")
+NAMED = 5
+"""Models that a sentence names."""
 CONNECT = 5.0
 """Seconds for each of name, TCP and TLS."""
 
@@ -133,11 +135,10 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
     kind = connection.kind
     begin = time.monotonic()
 
-    def passed(*names: str) -> None:
+    def passed(name: str, said: str = "") -> None:
         nonlocal begin
         now = time.monotonic()
-        trial.hops += [Hop(name=names[0], ok=True, seconds=now - begin)]
-        trial.hops += [Hop(name=name, ok=True, seconds=0.0) for name in names[1:]]
+        trial.hops.append(Hop(name=name, ok=True, seconds=now - begin, said=said))
         begin = now
 
     def fails(name: str, said: str) -> None:
@@ -164,7 +165,7 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
         native = kind.native
         if native is None or missing is not None:
             trial.native = await dialects(target, timeout, PATHS if native is None else native)
-        passed("key accepted")
+        passed("key accepted", _overheard(connection.url, target))
     except KeyRefused as error:
         fails("key accepted", _key_sentence(error, target))
     except UpstreamFailed as error:
@@ -175,6 +176,11 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
             named = " Name its models: --models A,B." if trial.native else ""
             fails("models listed", missing + advice + named)
         trial.seen = Seen((), time.monotonic() - begin)
+    elif trial.seen is not None and connection.models:
+        listed = {model.id for model in trial.seen.models}
+        if not listed.intersection(connection.models):
+            told = f"It lists no {', '.join(connection.models[:NAMED])}, only {_some(sorted(listed))}"
+            fails("models listed", f"{told}; select-models chooses others.")
     count = len(trial.seen.models) if trial.seen else 0
     if not count and not connection.models:
         fails("models listed", "It lists none; load one there, or add it with --force.")
@@ -220,6 +226,19 @@ def _key_sentence(error: BagoError, target: Target) -> str:
     if target.key is None:
         return f"{_capital(error.message)}: give it with --key-env VAR or --ask."
     return f"{_capital(error.message)}; give another one with --key-env VAR or --ask."
+
+
+def _some(models: list[str]) -> str:
+    more = f" and {len(models) - NAMED} more" if len(models) > NAMED else ""
+    return f"{', '.join(models[:NAMED]) or 'nothing'}{more}"
+
+
+def _overheard(url: str, target: Target) -> str:
+    """A warning where the key can be read on its way."""
+    host, _, secure, _ = split(url)
+    if target.key is None or secure or host in ("localhost", "::1") or host.startswith("127."):
+        return ""
+    return "It crosses the network unencrypted, for all there to read; use https:// if the server can."
 
 
 def _capital(text: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from ..settings import POLICIES
 from .known import STALE, STARTERS
 from .parse import find_option, first_words, option_names, second_words
 from .session import Session
@@ -47,10 +46,22 @@ def _values(verb: Verb, words: list[str], fragment: str, session: Session) -> It
         return ()
     if fragment.startswith("-"):
         return sorted(name for name in option_names(verb) if name.startswith("--") or fragment == "-")
+    if verb.more and not _expects_argument(verb, words):
+        return _more(verb, words, session)
     more = second_words(verb) if len(words) == 1 else []
     switch = SWITCH if verb.switch and not _expects_argument(verb, words) else ()
     found = [*more, *switch, *(() if switch else _from(verb.source, session))]
     return found or sorted(option_names(verb))
+
+
+def _more(verb: Verb, words: list[str], session: Session) -> Iterable[str]:
+    """What may follow the argument of a verb that takes more words."""
+    if verb.more == "[on|off]":
+        return SWITCH
+    if verb.source != "connections":
+        return _from(verb.source, session)
+    named = tuple(f"{word}/" for word in words[1:])
+    return [model.partition("/")[2] for model in _from("models", session) if model.startswith(named)]
 
 
 def _expects_argument(verb: Verb, words: list[str]) -> bool:
@@ -78,9 +89,15 @@ def _from(source: Source, session: Session) -> Iterable[str]:
     if source == "verbs":
         return first_words()
     if source == "policies":
+        from ..settings import POLICIES
+
         return POLICIES
     if source == "names":
         return sorted(name for name in session.ip.user_ns if not name.startswith("_"))
+    if source == "tabs":
+        from ..tabs import TABS
+
+        return TABS
     if source == "starters":
         return STARTERS
     if not source:

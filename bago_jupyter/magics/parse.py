@@ -7,6 +7,7 @@ not say what to do.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -184,13 +185,21 @@ def _unquote(word: str) -> str:
     return _QUOTED.sub(lambda match: match[1] if match[1] is not None else match[2], word)
 
 
+def _finite(value: str) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
 def _convert(name: str, option: Option, value: str) -> Any:
     if option.choices and value not in option.choices:
         raise Usage(f"{name} does not know {value!r}. {suggest(value, option.choices)}")
     if option.kind == "name" and not value.isidentifier():
         raise Usage(f"{name} needs the name of a variable, not {value!r}.")
+    kinds: dict[str, Callable[[str], Any]] = {"int": int, "number": _finite}
     try:
-        return {"int": int, "number": float}.get(option.kind, str)(value)
+        return kinds.get(option.kind, str)(value)
     except ValueError:
         what = "a whole number" if option.kind == "int" else "a number"
         raise Usage(f"{name} needs {what}, not {value!r}.") from None

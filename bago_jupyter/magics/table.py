@@ -107,6 +107,8 @@ VERBS = {
             (Option(("--to-file",), "new file for the key, readable by you alone; a notebook needs one"),),
         ),
         Verb("apikeys remove", "make an API key worth nothing", "apikeys:remove", "NAME", source="apikeys"),
-        Verb("help", "this list, or one verb", "help:help", "[VERB]", source="verbs"),
+        Verb("ui", "the views of the node in tabs, or one of them alone", "views:ui", "[TAB]", source="tabs"),
+        Verb("topology", "the mesh as a tree: who asks, what routes, who answers", "views:topology"),
+        Verb("help", "this list, or one verb", "help:help", "[VERB]", source="verbs", rest=True),
     )
 }

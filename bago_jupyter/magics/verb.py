@@ -20,10 +20,11 @@ Source = Literal[
     "apikeys",
     "routes",
     "connections",
+    "tabs",
 ]
 """What completes a value: models of the mesh or of this node, starters, verbs, variables of the notebook,
 paired or discovered nodes, requests of others or of this node, ids of connection keys, names of API keys,
-of routes and of connections."""
+of routes and of connections, tabs of the views."""
 
 
 class Option(NamedTuple):

@@ -20,6 +20,7 @@ from ..router.shape import Task
 from ..trust import address
 from ..trust.peers import Peer
 from ..trust.tls import Tls
+from ..wire import Resources
 from .wire import Entry, Hello, News
 
 log = logging.getLogger("bago.mesh")
@@ -28,6 +29,12 @@ SILENCE = 4.0
 """Seconds without a heartbeat after which the stream of news is opened anew."""
 STAGGER = 0.1
 MAX_NEWS = 4 * 1024 * 1024
+MOST_SLOTS = 1024
+"""Slots of one model that a peer is believed to have."""
+LONGEST_CONTEXT = 1 << 40
+"""Tokens; what claims more is not believed."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a peer's words may raise."""
 
 
 class Link:
@@ -54,6 +61,8 @@ class Link:
         self.presence = Presence()
         self.backend = PeerBackend(peer.fingerprint, peer.name, peer.token)
         self.version: str | None = None
+        self.resources: Resources | None = None
+        """Of its machine, as it said at the latest probe."""
         self._tls = tls
         self._discovered = discovered
         self._changed = changed
@@ -180,9 +189,9 @@ class Link:
             raise UpstreamFailed(f"{self.peer.name} answered {exchange.status}.")
         try:
             hello = msgspec.json.decode(body, type=Hello)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise UpstreamFailed(f"{self.peer.name} says something that cannot be read.") from None
-        self.version = hello.version
+        self.version, self.resources = hello.version, hello.resources
         return hello
 
     def _turned(self, transition: Transition | None) -> None:
@@ -211,7 +220,7 @@ class Link:
             if pool is not None and self.presence.state == "online":
                 try:
                     await self._listen(pool)
-                except (BagoError, TimeoutError, msgspec.DecodeError) as error:
+                except (BagoError, TimeoutError, *UNREADABLE) as error:
                     log.debug("news of %s ended: %s", self.peer.name, error)
                 self.look_now()
             await asyncio.sleep(0.1)
@@ -240,19 +249,22 @@ class Link:
 
     def _take(self, news: News, at: str) -> None:
         self._told(self, news.hello, at)
-        self.backend.entries = tuple(_offer(entry) for entry in news.catalogue)
+        self.backend.entries = tuple(
+            _offer(entry) for entry in news.catalogue if entry.model and entry.model.isprintable()
+        )
         self._changed(self, None)
 
 
 def _offer(entry: Entry) -> Offer:
+    length = entry.context_length
     return Offer(
         backend="",
         node="",
         model=entry.model,
         tasks=cast("frozenset[Task]", frozenset(entry.tasks)),
         state=entry.state,
-        slots=max(1, entry.slots),
-        context_length=entry.context_length,
+        slots=min(MOST_SLOTS, max(1, entry.slots)),
+        context_length=length if length and 0 < length <= LONGEST_CONTEXT else None,
         digest=entry.digest,
         quantization=entry.quantization,
         peer=True,

@@ -30,6 +30,7 @@ from ..trust.pairing import KeyPairing, KeyResponder, card_of
 from ..trust.peers import Change as PeerChange
 from ..trust.peers import Peer, Peers
 from ..trust.tls import Tls
+from ..wire import Resources
 from .asking import Askings
 from .calls import post, post_anywhere
 from .link import Link
@@ -49,7 +50,8 @@ FAREWELL = 0.4
 class Mesh:
     """The mesh side of one node. Belongs to the node's loop.
 
-    ``describe`` gives what is announced, and ``expose`` makes the node's port reachable from the network.
+    ``describe`` gives what is announced, ``expose`` makes the node's port reachable from the network, and
+    ``resources`` tells at once how busy the machine is.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Mesh:
         describe: Callable[[], Announcement],
         sharing: Sharing,
         expose: Callable[[], Awaitable[None]],
+        resources: Callable[[], Resources | None] = lambda: None,
     ):
         self.settings = settings
         self.identity = identity
@@ -87,6 +90,7 @@ class Mesh:
         self._bus = bus
         self._describe = describe
         self._expose = expose
+        self._resources = resources
         self._shared: list[Entry] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent: set[str] = set()
@@ -178,8 +182,8 @@ class Mesh:
         mine = [entry for entry in local() if interface in (None, entry.interface)]
         return address.only_good([address.join(entry.text, port) for entry in mine if "%" not in entry.text])
 
-    def hello(self) -> Hello:
-        """Who answers here."""
+    def hello(self, *, probed: bool = False) -> Hello:
+        """Who answers here; the answer to a probe also says how busy the machine is."""
         said = self._describe()
         return Hello(
             fingerprint=self.identity.fingerprint,
@@ -188,6 +192,7 @@ class Mesh:
             boot=self.boot,
             port=said.port,
             addresses=self.addresses(),
+            resources=self._resources() if probed else None,
         )
 
     def entries(self) -> list[Entry]:

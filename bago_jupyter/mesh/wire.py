@@ -16,6 +16,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from ..wire import Resources
+
 PREFIX = "/mesh/v1"
 Text = Annotated[str, Meta(max_length=512)]
 
@@ -30,6 +32,8 @@ class Hello(msgspec.Struct, kw_only=True):
     """Differs from one run of the node to the next."""
     port: int
     addresses: Annotated[list[Text], Meta(max_length=64)] = []
+    resources: Resources | None = None
+    """Of its machine; only in the answer to a probe."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ RESET = struct.pack("ii", 1, 0) if sys.platform != "win32" else struct.pack("hh"
 """``struct linger``: on, for no time, which closes with RST."""
 HIGH_WATER = 256 * 1024
 """Bytes waiting for the client at which reading from the backend pauses."""
+PART = 256 * 1024
+"""Bytes of a long request that are written at once; TLS would take all of it and not tell how far it got."""
 
 
 class Exchange:
@@ -131,6 +133,10 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._until_eof = True
         self._paused = False
+        self._unsent = memoryview(b"")
+        self._unsent_before = 0
+        self._full = False
+        """Whether the transport wants nothing more for the moment."""
         self._reusable = False
         self.received = False
         """Whether any byte of the current answer arrived."""
@@ -140,7 +146,11 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def send(self, head: bytes, body: bytes, timeout: float) -> Exchange:
-        """Begin an exchange; without a response head after ``timeout`` seconds it fails."""
+        """Begin an exchange.
+
+        It fails without a response head for ``timeout`` seconds, in which nothing more of the request was
+        taken either.
+        """
         assert self._transport is not None and self._exchange is None
         self.received = False
         exchange = self._exchange = Exchange(self)
@@ -148,7 +158,10 @@ class Connection(asyncio.Protocol):
         if len(body) < HIGH_WATER:
             self._transport.write(head + body)
         else:
-            self._transport.writelines((head, body))
+            self._transport.write(head)
+            self._unsent = memoryview(body)
+            self._write_on()
+            self._unsent_before = len(self._unsent)
         return exchange
 
     def abort(self) -> None:
@@ -169,7 +182,20 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
+    def _write_on(self) -> None:
+        while self._unsent and not self._full and self.alive:
+            part, self._unsent = self._unsent[:PART], self._unsent[PART:]
+            assert self._transport is not None
+            self._transport.write(part)
+
     # -- asyncio.Protocol
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._write_on()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -227,6 +253,10 @@ class Connection(asyncio.Protocol):
             return
         if status == 101:
             self._break(UpstreamFailed("The backend wants to change the protocol."))
+            return
+        if status > 599:
+            self._break(UpstreamFailed(f"The backend answered with a status that HTTP has not ({status})."))
+            return
         if status < 200:  # 100 Continue, 103 Early Hints (RFC 9110, 15.2)
             return
         self._clear_deadline()
@@ -251,7 +281,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None or not exchange.status:
             return
-        self._reusable = self._parser.should_keep_alive() and not self._until_eof
+        self._reusable = self._parser.should_keep_alive() and not self._until_eof and not self._unsent
         self.resume()
         self._end()
         exchange._finish()
@@ -261,6 +291,8 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         self._clear_deadline()
         self._exchange = None
+        self._unsent = memoryview(b"")
+        self._unsent_before = 0
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
@@ -269,6 +301,10 @@ class Connection(asyncio.Protocol):
 
     def _late(self, timeout: float) -> None:
         self._deadline = None
+        if len(self._unsent) < self._unsent_before:  # a slow network is no frozen backend
+            self._unsent_before = len(self._unsent)
+            self._deadline = self._loop.call_later(timeout, self._late, timeout)
+            return
         self._break(UpstreamTimeout(f"The backend sent no response header within {timeout:g} s."))
 
     def _break(self, error: UpstreamFailed) -> None:

@@ -65,12 +65,20 @@ class Breaker(msgspec.Struct, kw_only=True):
             self.failures += THRESHOLD
         elif cause != "late" or self.failures + 1 < THRESHOLD:  # slow is no reason never to be asked
             self.failures += 1
-        if retry_after is not None:
-            self.until = max(self.until, now + min(retry_after, LONGEST_RETRY_AFTER))
+        if retry_after is not None:  # 0 is often said where nobody thought about it
+            wanted = max(FIRST_PAUSE, min(retry_after, LONGEST_RETRY_AFTER))
+            self.until = max(self.until, now + wanted)
         elif now >= self.until:  # what was in flight when it broke fails too, and is no further sign
             self.until = now + self.pause
             self.pause = min(MAX_PAUSE, self.pause * 2)
         self.probing = False
+
+    def lives(self) -> None:
+        """The probe has an answer that began. Others may follow it, for it may last for minutes; what was is
+        forgotten when it ends well, and the next failure opens the breaker anew."""
+        if self.probing:
+            self.probing = False
+            self.failures = min(self.failures, THRESHOLD - 1)
 
     def left(self) -> None:
         """The request ended without telling anything of the backend (the client went away)."""
@@ -104,6 +112,11 @@ class Breakers:
         """The backend answered."""
         for breaker in self._known(backend, model):
             breaker.succeeded()
+
+    def lives(self, backend: str, model: str = ALL) -> None:
+        """The backend has begun to answer; without ``model`` it has given a sign of life."""
+        for breaker in self._known(backend, model):
+            breaker.lives()
 
     def left(self, backend: str, model: str) -> None:
         """The request told nothing of the backend."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
+from collections import OrderedDict
 from collections.abc import Iterator
+from operator import itemgetter
 
 LATELY = 300.0
 """Seconds for which a caller without a request still counts as about."""
@@ -36,9 +38,14 @@ class FairQueue:
         self.bound = bound
         """Requests that may wait."""
         self._waiting: list[tuple[tuple[float, int], Ticket]] = []
+        self._work: dict[str, int] = {}
+        """Tokens of work that wait, by model."""
         self._finish: dict[str, float] = {}
         self._flying: dict[str, int] = {}
-        self._seen: dict[str, float] = {}
+        self._open: dict[str, int] = {}
+        """Tickets that are not over."""
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        """When each caller was last heard of, the longest ago first."""
         self._clock = 0.0
         self._count = 0
 
@@ -52,7 +59,8 @@ class FairQueue:
     def ticket(self, caller: str, model: str, work: int, now: float) -> Ticket:
         """A request arrives. It does not wait yet: :meth:`join` or :meth:`started` follow."""
         self._count += 1
-        self._seen[caller] = now
+        self._about(caller, now)
+        self._open[caller] = self._open.get(caller, 0) + 1
         start = max(self._clock, self._finish.get(caller, 0.0))
         self._finish[caller] = start + work
         return Ticket(caller, model, work, (start, self._count), now)
@@ -60,6 +68,7 @@ class FairQueue:
     def join(self, ticket: Ticket) -> Ticket | None:
         """Let ``ticket`` wait. Beyond the bound the last of the greediest caller is taken out, and given."""
         insort(self._waiting, (ticket.order, ticket))
+        self._work[ticket.model] = self._work.get(ticket.model, 0) + ticket.work
         if len(self._waiting) <= self.bound:
             return None
         counts: dict[str, int] = {}
@@ -87,7 +96,10 @@ class FairQueue:
     def ended(self, ticket: Ticket, now: float) -> None:
         """The request is over, whether it had started or not."""
         caller = ticket.caller
-        self._seen[caller] = now
+        self._about(caller, now)
+        self._open[caller] -= 1
+        if not self._open[caller]:
+            del self._open[caller]
         if not ticket.started:
             self.leave(ticket)
             return
@@ -101,11 +113,10 @@ class FairQueue:
 
     def ahead(self, model: str, order: tuple[float, int] | None = None) -> int:
         """Tokens of work that wait for ``model``, before ``order`` where it is given."""
-        return sum(
-            ticket.work
-            for tag, ticket in self._waiting
-            if ticket.model == model and (order is None or tag < order)
-        )
+        if order is None or not self._waiting or order > self._waiting[-1][0]:
+            return self._work.get(model, 0)
+        before = self._waiting[: bisect_left(self._waiting, order, key=itemgetter(0))]
+        return sum([ticket.work for _, ticket in before if ticket.model == model])
 
     def leaves_one(self, caller: str, now: float) -> bool:
         """Whether ``caller`` has to leave the last free slot of a backend to others.
@@ -113,18 +124,30 @@ class FairQueue:
         That is so while it has a request in flight and somebody else is about, so that a caller who asks
         once in a while finds a slot at once.
         """
-        if caller not in self._flying or len(self._seen) < 2:
+        if caller not in self._flying:
             return False
-        others = [other for other in self._seen if other != caller]
-        for other in others:
-            if now - self._seen[other] > LATELY and other not in self._flying:
-                del self._seen[other]
-                if self._finish.get(other, 0.0) <= self._clock:
-                    self._finish.pop(other, None)
-        return len(self._seen) > 1
+        self._forget(now)
+        return len(self._open) > 1 or len(self._seen) > (caller in self._seen)
+
+    def _about(self, caller: str, now: float) -> None:
+        self._seen[caller] = now
+        self._seen.move_to_end(caller)
+        self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        """Whoever was not heard of for long has neither a place nor a debt any more."""
+        while self._seen:
+            caller, seen = next(iter(self._seen.items()))
+            if now - seen <= LATELY:
+                return
+            del self._seen[caller]
+            if caller not in self._open:
+                self._finish.pop(caller, None)
 
     def _take(self, ticket: Ticket) -> None:
-        for at, (tag, _) in enumerate(self._waiting):
-            if tag == ticket.order:
-                del self._waiting[at]
-                return
+        at = bisect_left(self._waiting, ticket.order, key=itemgetter(0))
+        if at < len(self._waiting) and self._waiting[at][1] is ticket:
+            del self._waiting[at]
+            self._work[ticket.model] -= ticket.work
+            if not self._work[ticket.model]:
+                del self._work[ticket.model]

@@ -53,6 +53,10 @@ class Load(msgspec.Struct, kw_only=True):
     """How long a peer takes to say that it has a request."""
     slowness: Lateness = msgspec.field(default_factory=Lateness)
     """How many times longer than estimated the first byte takes."""
+    ok: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    """Attempts that are over, by how they ended; one that was overtaken by another counts as cancelled."""
 
     def reserve(self, work: int, turn: int = 0) -> None:
         """A request of ``work`` tokens was sent."""
@@ -64,6 +68,15 @@ class Load(msgspec.Struct, kw_only=True):
         """The request is over, however it ended."""
         self.in_flight -= 1
         self.work -= work
+
+    def ended(self, status: int | None, outcome: str) -> None:
+        """An attempt is over, with the ``status`` and the ``outcome`` that its decision records."""
+        if outcome == "cancelled":
+            self.cancelled += 1
+        elif outcome == "ok" and status is not None and status < 400:
+            self.ok += 1
+        else:
+            self.failed += 1
 
     def measured(self, tokens: int, seconds: float) -> None:
         """An answer of ``tokens`` took ``seconds`` from its first byte to its last."""

@@ -60,7 +60,7 @@ class Table:
     after the other.
     """
 
-    __slots__ = ("_by_model", "_by_path", "_by_route", "offers", "routes")
+    __slots__ = ("_by_model", "_by_name", "_by_route", "offers", "routes")
 
     def __init__(self, offers: Iterable[Offer] = (), routes: Mapping[str, Sequence[str]] | None = None):
         self.offers = tuple(sorted(offers, key=lambda offer: (offer.model, offer.node, offer.backend)))
@@ -71,13 +71,14 @@ class Table:
             by_model[offer.model].append((0, offer))
             by_path[f"{offer.node}/{offer.model}"].append((0, offer))
         self._by_model = {model: tuple(found) for model, found in by_model.items()}
-        self._by_path = {path: tuple(found) for path, found in by_path.items()}
+        self._by_name = _named(self._by_model, by_path)
         self._by_route = {name: self._chain(targets) for name, targets in self.routes.items()}
 
     def find(self, model: str, *, relayed: bool = False) -> tuple[Ranked, ...]:
         """Offers of ``name``, ``node/name`` or a route, each with its model's place in the chain.
 
-        A route wins over a model of the same name, a plain name that holds a slash over ``node/name``.
+        A route wins over a model of the same name, a plain name that holds a slash over ``node/name``. But
+        what peers call themselves and their models takes no name from what this node has itself.
         A ``relayed`` request means the model itself: the node that relays it chose that one.
         """
         return (not relayed and self._by_route.get(model)) or self._plain(model)
@@ -88,7 +89,7 @@ class Table:
         return {model: tuple([offer for _, offer in found]) for model, found in self._by_model.items()}
 
     def _plain(self, model: str) -> tuple[Ranked, ...]:
-        return self._by_model.get(model) or self._by_path.get(model, ())
+        return self._by_name.get(model, ())
 
     def _chain(self, targets: Sequence[str]) -> tuple[Ranked, ...]:
         found: dict[tuple[str, str], Ranked] = {}
@@ -96,3 +97,15 @@ class Table:
             for _, offer in self._plain(target):
                 found.setdefault((offer.backend, offer.model), (rank, offer))
         return tuple(found.values())
+
+
+def _named(
+    by_model: Mapping[str, tuple[Ranked, ...]], by_path: Mapping[str, Sequence[Ranked]]
+) -> dict[str, tuple[Ranked, ...]]:
+    """All that a name may stand for, by plain names and by ``node/name``."""
+    names = dict(by_model)
+    for path, found in by_path.items():
+        own = tuple([ranked for ranked in found if not ranked[1].peer])
+        if path not in names or (own and all(offer.peer for _, offer in names[path])):
+            names[path] = own or tuple(found)
+    return names

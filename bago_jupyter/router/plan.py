@@ -174,6 +174,10 @@ def _candidate(row: Row, score: float) -> Candidate:
 def _gate(shape: Shape, row: Row) -> tuple[str, str] | None:
     """The first gate that a row does not pass, with the reason, or ``None``."""
     offer = row.offer
+    if shape.relayed and offer.peer:
+        return "relayed", "a relayed request is not relayed again"
+    if shape.relayed and not offer.shared:  # a peer learns nothing more of it
+        return "sharing", "it is not shared with peers"
     if offer.state == "failed":
         return "file", offer.reason or "it cannot be loaded"
     if shape.task not in offer.tasks:
@@ -184,10 +188,6 @@ def _gate(shape: Shape, row: Row) -> tuple[str, str] | None:
         return "health", offer.reason or "it is warming up"
     if shape.local_only and not offer.local:
         return "local-only", "the request may not leave this machine"
-    if shape.relayed and offer.peer:
-        return "relayed", "a relayed request is not relayed again"
-    if shape.relayed and not offer.shared:
-        return "sharing", "it is not shared with peers"
     if offer.dialects is not None and shape.dialect not in offer.dialects:
         spoken = ", ".join(sorted(offer.dialects))
         return "dialect", f"it cannot answer {shape.dialect} requests, only {spoken}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -31,8 +32,8 @@ def weighted(inputs: Inputs, row: Row) -> float:
     after it, as likely as the weights say (Efraimidis and Spirakis, 2006). Weight 0 comes last.
     """
     if row.offer.weight <= 0:
-        return math.inf
-    return -math.log(_draw(inputs.turn, row.offer.backend)) / row.offer.weight
+        return LAST
+    return min(LAST, -math.log(_draw(inputs.turn, row.offer.backend)) / row.offer.weight)
 
 
 def least_loaded(inputs: Inputs, row: Row) -> float:
@@ -69,6 +70,8 @@ def _draw(turn: int, backend: str) -> float:
 
 
 _MASK = 2**64 - 1
+LAST = sys.float_info.max
+"""The worst score; JSON has no infinity."""
 
 PATIENT = frozenset({"balanced", "fastest"})
 """Policies that would rather wait for the best target than go to a worse one that is free."""

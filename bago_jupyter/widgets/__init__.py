@@ -7,13 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import BagoWidget
+    from .dashboard import DashboardView
     from .key import KeyCard
     from .live import LiveView
+    from .mesh import MeshView
+    from .models import ModelsView
+    from .nodes import NodesView
+    from .playground import Playground
+    from .settings import SettingsView
     from .status import StatusCard
 
-__all__ = ["BagoWidget", "KeyCard", "LiveView", "StatusCard"]
+__all__ = [
+    "BagoWidget",
+    "DashboardView",
+    "KeyCard",
+    "LiveView",
+    "MeshView",
+    "ModelsView",
+    "NodesView",
+    "Playground",
+    "SettingsView",
+    "StatusCard",
+]
 
-_HOMES = {"BagoWidget": "base", "KeyCard": "key", "LiveView": "live", "StatusCard": "status"}
+_HOMES = {
+    "BagoWidget": "base",
+    "DashboardView": "dashboard",
+    "KeyCard": "key",
+    "LiveView": "live",
+    "MeshView": "mesh",
+    "ModelsView": "models",
+    "NodesView": "nodes",
+    "Playground": "playground",
+    "SettingsView": "settings",
+    "StatusCard": "status",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..client import AsyncNodeClient, NodeClient
 from ..errors import BagoError
-from ..events import AnyEvent, PullProgress, RequestEnded, RequestStarted
+from ..events import AnyEvent, PullProgress, RequestEnded, RequestMoved, RequestStarted
 from . import pump
 from .base import BagoWidget
 
@@ -37,12 +37,16 @@ class LiveView(BagoWidget):
 
     def concerns(self, event: AnyEvent) -> bool:
         """Whether ``event`` is a reason to gather anew. On the background loop; must be quick."""
-        return not isinstance(event, (RequestStarted, RequestEnded, PullProgress))
+        return not isinstance(event, (RequestStarted, RequestMoved, RequestEnded, PullProgress))
 
     def passing(self, event: AnyEvent) -> dict[str, Any] | None:
         """What of ``event`` the browser is told at once, in a message ``{"kind": "events", "events": [...]}``
         with all of its frame; not kept. On the background loop; must be quick."""
         return None
+
+    async def renew(self) -> None:
+        """Gather anew after :meth:`respond` changed something; returns when the browser is told."""
+        await pump.renew(self._node, self)
 
     # Called by the pump, on the background loop.
 

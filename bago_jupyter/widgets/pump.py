@@ -87,6 +87,11 @@ async def connect(node: NodeFile) -> AsyncNodeClient:
     return _pump(node).client
 
 
+async def renew(node: NodeFile, widget: Gatherer) -> None:
+    """Have ``widget`` read anew after a change, and wait until it shows that. Background loop only."""
+    await _pump(node).renew(widget)
+
+
 _pumps: dict[str, Pump] = {}
 
 
@@ -112,6 +117,7 @@ class Pump:
         self._stale_views: set[Gatherer] = set()
         self._passing: dict[Gatherer, list[dict[str, Any]]] = {}
         self._shown: dict[Gatherer, bytes] = {}
+        self._renewals: dict[Gatherer, list[asyncio.Future[None]]] = {}
         self._status: Status | None = None
         self._home: Path | None = None
         self._told: tuple[bytes, str | None] | None = None
@@ -228,6 +234,16 @@ class Pump:
                 self._passing.setdefault(view, []).append(passing)
                 self._changed.set()
 
+    async def renew(self, widget: Gatherer) -> None:
+        """Read ``widget`` anew, and wait for that, within :data:`REFRESH`."""
+        shown = self._loop.create_future()
+        self._renewals.setdefault(widget, []).append(shown)
+        self._stale_views.add(widget)
+        self._changed.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH):
+                await shown
+
     async def _gather(self) -> None:
         """Pass on what happened, and let the views that need it read anew, one after the other."""
         passing, self._passing = self._passing, {}
@@ -235,6 +251,7 @@ class Pump:
             view.push({"kind": "events", "events": events})
         stale, self._stale_views = self._stale_views, set()
         for view in stale:
+            renewals = self._renewals.pop(view, ())
             try:
                 content = await asyncio.to_thread(view.gather, self._reading)
                 encoded = msgspec.json.encode(content)
@@ -245,6 +262,9 @@ class Pump:
                 continue
             view.take(content, None, tell=self._shown.get(view) != encoded)
             self._shown[view] = encoded
+            for shown in renewals:
+                if not shown.done():
+                    shown.set_result(None)
 
     def _watched(self) -> bool:
         for widget in [widget for widget in self._widgets if not widget.live]:
@@ -259,7 +279,8 @@ class Pump:
     def _tell(self, down: str | None) -> None:
         status = self._status
         # Views count the seconds themselves, so a calm node costs the browser nothing.
-        calm = b"" if status is None else msgspec.json.encode(msgspec.structs.replace(status, uptime=0.0))
+        still = None if status is None else msgspec.structs.replace(status, uptime=0.0, resources=None)
+        calm = msgspec.json.encode(still)
         news = (calm, down) != self._told
         self._told = (calm, down)
         for widget in self._widgets:

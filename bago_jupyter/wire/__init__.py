@@ -33,6 +33,7 @@ from .nodes import (
     ConnectRequest,
     KeyInfo,
     KeyWanted,
+    ModelSharing,
     NodeInfo,
     NodeSettings,
     Ping,
@@ -41,6 +42,7 @@ from .nodes import (
     SharingWanted,
     Turn,
 )
+from .resources import GpuInfo, Resources
 from .routes import RouteInfo, RouteWanted
 from .routing import Attempt, Candidate, Decision, Rejection
 from .stats import StatsRow, StatsSeries
@@ -64,6 +66,7 @@ __all__ = [
     "Drain",
     "EngineInfo",
     "Failure",
+    "GpuInfo",
     "Hop",
     "JobEvent",
     "KeyInfo",
@@ -71,6 +74,7 @@ __all__ = [
     "LoadRequest",
     "Message",
     "ModelInfo",
+    "ModelSharing",
     "ModelState",
     "NodeFile",
     "NodeInfo",
@@ -83,6 +87,7 @@ __all__ = [
     "Rejection",
     "RequestInfo",
     "RequestWanted",
+    "Resources",
     "RouteInfo",
     "RouteWanted",
     "RunnerInfo",

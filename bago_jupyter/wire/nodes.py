@@ -6,6 +6,7 @@ from typing import Literal
 
 from .base import Message
 from .models import ModelInfo
+from .resources import Resources
 
 
 class Turn(Message):
@@ -42,6 +43,8 @@ class NodeInfo(Message):
     in_routing: bool = True
     allow_control: bool = False
     history: list[Turn] = []
+    resources: Resources | None = None
+    """Of its machine, as it says while it is online."""
 
 
 class NodeSettings(Message, forbid_unknown_fields=True):
@@ -114,6 +117,13 @@ class RequestInfo(Message):
     state: str
     since: float
     address: str | None = None
+
+
+class ModelSharing(Message):
+    """Whether peers may use a model of this node's library."""
+
+    model: str
+    shared: bool
 
 
 class SharingWanted(Message, forbid_unknown_fields=True):

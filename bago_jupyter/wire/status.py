@@ -8,6 +8,7 @@ import msgspec
 
 from .base import Message
 from .models import EngineInfo, RunnerInfo
+from .resources import Resources
 
 Place = Literal["thread", "kernel", "process", "headless"]
 
@@ -49,6 +50,8 @@ class Status(Message):
     """Whether it takes no new requests for its own models."""
     notices: list[str] = []
     """Things the owner should know, such as a port that was taken."""
+    resources: Resources | None = None
+    """Of its machine; ``None`` as long as nobody has looked."""
 
 
 class Drain(Message, forbid_unknown_fields=True):

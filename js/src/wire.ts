@@ -56,4 +56,121 @@ export interface Status {
   requests: Counts;
   draining: boolean;
   notices: string[];
+  resources: Resources | null;
+}
+
+export interface GpuInfo {
+  name: string;
+  load: number | null;
+  memory_used: number | null;
+  memory_total: number | null;
+}
+
+export interface Resources {
+  cpu: number | null;
+  cores: number | null;
+  memory_used: number | null;
+  memory_total: number | null;
+  gpus: GpuInfo[] | null;
+}
+
+export type Rank = "user" | "router" | "backend" | "model";
+
+export type Condition = "healthy" | "warming" | "unhealthy" | "disabled" | "unknown";
+
+export interface TopologyNode {
+  id: string;
+  rank: Rank;
+  label: string;
+  state: Condition;
+  reason: string | null;
+  kind: string | null;
+  url: string | null;
+  enabled: boolean | null;
+  latency: number | null;
+  models: number | null;
+  backend: string | null;
+  model_state: string | null;
+  context_length: number | null;
+  quantization: string | null;
+  digest: string | null;
+  fingerprint: string | null;
+  uptime: number | null;
+  total: number | null;
+  ok: number | null;
+  failed: number | null;
+  in_flight: number | null;
+  speed: number | null;
+}
+
+export interface TopologyEdge {
+  source: string;
+  target: string;
+  state: Condition;
+  latency: number | null;
+  in_flight: number;
+}
+
+export interface Topology {
+  at: number;
+  nodes: TopologyNode[];
+  edges: TopologyEdge[];
+}
+
+export interface Rejection {
+  backend: string;
+  node: string;
+  gate: string;
+  reason: string;
+}
+
+export interface Candidate {
+  backend: string;
+  node: string;
+  model: string;
+  rank: number;
+  score: number;
+  state: string;
+  in_flight: number;
+  slots: number;
+  full: boolean;
+  suspect: boolean;
+  speed: number;
+  latency: number;
+  warm: number;
+  priority: number;
+  weight: number;
+}
+
+export interface Attempt {
+  backend: string;
+  node: string;
+  model: string;
+  started: number;
+  headers: number | null;
+  first_byte: number | null;
+  ended: number | null;
+  status: number | null;
+  hedge: boolean;
+  outcome: string;
+}
+
+export interface Decision {
+  id: string;
+  at: number;
+  model: string;
+  dialect: string;
+  stream: boolean;
+  caller: string;
+  policy: string;
+  queued: number | null;
+  candidates: Candidate[];
+  rejections: Rejection[];
+  attempts: Attempt[];
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  status: number | null;
+  outcome: string;
+  seconds: number | null;
+  replayed: boolean | null;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -252,5 +253,169 @@ def test_what_one_backend_cannot_do_another_may(status: int, body: bytes) -> Non
         async with Mesh(lambda call: call.json(body, status)) as mesh:
             answer = await mesh.open()
             assert await answer.read_all() == body
+
+    run(main())
+
+
+@pytest.mark.parametrize("bad", [dead, frozen, half, silent_stream], ids=lambda s: s.__name__)
+def test_whenever_the_client_leaves_nothing_is_left_behind(bad: Script) -> None:
+    async def leaves_after(steps: int, pause: float) -> None:
+        async with Mesh(bad, good) as mesh:
+            mesh.request["header_timeout"] = 0.01
+            task = asyncio.ensure_future(mesh.ask(Shape(model="m", stream=True)))
+            for _ in range(steps):
+                await asyncio.sleep(pause)
+            task.cancel()
+            await asyncio.wait([task])
+            await asyncio.sleep(0)
+            dispatcher = mesh.dispatcher
+            assert dispatcher.counts.in_flight == len(dispatcher.queue) == len(dispatcher._stalls) == 0
+            assert all(load.in_flight == load.work == 0 for load in dispatcher.loads.values())
+            assert not dispatcher.queue._flying
+            assert not dispatcher.queue._open
+            assert not any(breaker.probing for breaker in dispatcher.breakers._all.values())
+            for record in mesh.records:
+                assert "open" not in [record.outcome, *(attempt.outcome for attempt in record.attempts)]
+
+    async def main() -> None:
+        for steps in range(20):
+            await leaves_after(steps, 0.0)
+            await leaves_after(steps, 0.001)
+
+    run(main())
+
+
+def test_a_backend_that_was_removed_since_is_passed_over() -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def late(call: Call) -> None:
+            await go.wait()
+            call.drop()
+
+        async with Mesh(late, good, good) as mesh:
+            mesh.request["header_timeout"] = 60.0
+            task = asyncio.ensure_future(mesh.ask())
+            while not mesh.servers[0].calls:
+                await asyncio.sleep(0.001)
+            mesh.dispatcher.remove("openai:b")
+            go.set()
+            assert b"usage" in await task
+            assert [attempt.node for attempt in mesh.last.attempts] == ["a", "b", "c"]
+            assert mesh.dispatcher.breakers.look("openai:b", "m", 0.0) == ("closed", None)
+
+    run(main())
+
+
+def test_what_is_known_to_fail_by_now_is_tried_last() -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def late(call: Call) -> None:
+            await go.wait()
+            call.drop()
+
+        async with Mesh(late, good, good) as mesh:
+            mesh.request["header_timeout"] = 60.0
+            task = asyncio.ensure_future(mesh.ask())
+            while not mesh.servers[0].calls:
+                await asyncio.sleep(0.001)
+            now = asyncio.get_running_loop().time()
+            mesh.dispatcher.breakers.failed("openai:b", "m", now + 1e6, "nobody listens", "refused")
+            go.set()
+            assert b"usage" in await task
+            assert [attempt.node for attempt in mesh.last.attempts] == ["a", "c"]
+
+    run(main())
+
+
+def test_the_reason_of_a_pause_is_the_failure() -> None:
+    async def main() -> None:
+        async with Mesh(answers(503)) as mesh:
+            for _ in range(3):
+                assert (await (await mesh.open()).read_all()) != b""
+                assert mesh.last.outcome == "a answered 503."
+            with pytest.raises(Unavailable, match=r"paused after failures: a answered 503\."):
+                await mesh.open()
+
+    run(main())
+
+
+@pytest.mark.parametrize("extra", [b"retry-after: 0\r\n", b"retry-after: Thu, 01 Jan 1970 00:00:00 GMT\r\n"])
+def test_come_back_at_once_is_no_reason_to_ask_it_every_time(extra: bytes) -> None:
+    async def main() -> None:
+        async with Mesh(answers(503, extra), good) as mesh:
+            for _ in range(30):
+                assert b"usage" in await mesh.ask()
+            assert len(mesh.servers[0].calls) <= 5
+
+    run(main())
+
+
+def test_a_probe_that_answers_for_long_does_not_keep_the_others_out() -> None:
+    async def main() -> None:
+        ill, go = True, asyncio.Event()
+
+        async def script(call: Call) -> None:
+            if ill:
+                await call.json(b"{}", 503)
+                return
+            await call.sse_head()
+            await call.chunk(b"data: 1\n\n")
+            await go.wait()
+            await call.chunk(b"data: [DONE]\n\n")
+            await call.raw(b"0\r\n\r\n")
+
+        async with Mesh(script) as mesh:
+            for _ in range(3):
+                await (await mesh.open()).read_all()
+            ill = False
+            (breaker,) = mesh.dispatcher.breakers._all.values()
+            breaker.until = 0.0
+            stream = Shape(model="m", stream=True)
+            probe = await mesh.open(stream)
+            second = await mesh.open(stream)
+            assert await second.read() == b"data: 1\n\n"
+            go.set()
+            for answer in (probe, second):
+                await answer.read_all()
+            assert breaker.failures == 0
+
+    run(main())
+
+
+def test_a_clock_that_is_set_back_spoils_no_durations(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async def slow(call: Call) -> None:
+            monkeypatch.setattr(time, "time", lambda: real() - 3600.0)
+            await good(call)
+
+        async with Mesh(slow) as mesh:
+            await mesh.ask()
+            assert 0.0 <= mesh.last.attempts[0].started <= mesh.last.seconds < 60.0
+
+    real = time.time
+    run(main())
+
+
+def test_what_waited_until_its_record_was_gone_leaves_nothing() -> None:
+    async def main() -> None:
+        async with Mesh(frozen) as mesh:
+            mesh.dispatcher.backends["openai:a"].slots = 1  # type: ignore[attr-defined]
+            mesh.dispatcher.refresh()
+            mesh.request["header_timeout"] = 60.0
+            tasks = [asyncio.ensure_future(mesh.ask()) for _ in range(2)]
+            while len(mesh.dispatcher.queue) < 1:
+                await asyncio.sleep(0.001)
+            for _ in range(1000):
+                with pytest.raises(ModelNotFound):
+                    await mesh.open(Shape(model="x"))
+            mesh.dispatcher.refresh()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert set(mesh.dispatcher.records._plans) <= set(mesh.dispatcher.records._decisions)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     run(main())

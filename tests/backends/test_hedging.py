@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from backends.test_dispatch import Mesh, answers, dead, frozen, good, run
 from faults import Call
 
+from bago_jupyter.backends.patience import until_admission
 from bago_jupyter.errors import Unavailable, UpstreamTimeout
-from bago_jupyter.router import Shape
+from bago_jupyter.events import RequestEnded
+from bago_jupyter.router import Load, Offer, Row, Shape
 
 STREAM = Shape(model="m", prompt_tokens=10, stream=True)
 
@@ -149,8 +152,7 @@ def test_a_client_that_reads_slowly_is_not_taken_for_a_frozen_backend() -> None:
             mesh.dispatcher.idle_timeout = 0.05
             answer = await mesh.open(STREAM)
             first = await answer.read()
-            looks = mesh.dispatcher._look
-            looks()
+            mesh.dispatcher._stalls.look()
             rest = b""
             while chunk := await answer.read():
                 rest += chunk
@@ -215,3 +217,91 @@ def test_every_decision_replays() -> None:
             assert all(record.replayed for record in mesh.dispatcher.records.latest(20))
 
     run(main())
+
+
+def test_the_one_that_answered_is_told_where_another_was_called_back() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def slow(call: Call) -> None:
+            if call.number > 8:
+                await release.wait()
+            await good(call)
+
+        async with Mesh(slow, frozen) as mesh:
+            told: list[Any] = []
+            await teach(mesh)
+            mesh.request["header_timeout"] = 60.0
+            mesh.dispatcher.recorder = lambda decision: told.extend(
+                (attempt.node, attempt.outcome) for attempt in decision.attempts
+            )
+            events: list[Any] = []
+            mesh.dispatcher._bus.listen(events.append)
+            task = asyncio.ensure_future(mesh.ask())
+            while not mesh.servers[1].calls:
+                await asyncio.sleep(0.001)
+            release.set()
+            await task
+            assert [e.backend for e in events if isinstance(e, RequestEnded)] == ["openai:a"]
+            assert told == [("a", "ok"), ("b", "overtaken")]
+
+    run(main())
+
+
+def test_before_the_first_byte_the_header_deadline_counts() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def reads_long(call: Call) -> None:
+            await call.sse_head()
+            await release.wait()
+            await call.chunk(b"data: [DONE]\n\n")
+            await call.raw(b"0\r\n\r\n")
+
+        async with Mesh(reads_long) as mesh:
+            mesh.dispatcher.idle_timeout = 0.01
+            mesh.request["header_timeout"] = 60.0
+            task = asyncio.ensure_future(mesh.ask(STREAM))
+            while not len(mesh.dispatcher._stalls):
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)
+            mesh.dispatcher._stalls.look()
+            release.set()
+            assert b"[DONE]" in await task
+
+    run(main())
+
+
+def test_nobody_who_has_failed_since_is_asked_beside_one_that_is_late() -> None:
+    async def main() -> None:
+        switch = Switch()
+        async with Mesh(switch, good, good) as mesh:
+            await teach(mesh)
+            switch.frozen = True
+            mesh.request["header_timeout"] = 60.0
+            task = asyncio.ensure_future(mesh.ask())
+            while len(mesh.servers[0].calls) < 9:
+                await asyncio.sleep(0.001)
+            now = asyncio.get_running_loop().time()
+            mesh.dispatcher.breakers.failed("openai:b", "m", now + 1e6, "it is said to be broken", "error")
+            assert b"usage" in await task
+            assert [attempt.node for attempt in mesh.last.attempts] == ["a", "c"]
+
+    run(main())
+
+
+def test_a_long_request_may_take_its_time_to_reach_a_peer() -> None:
+    def limit(tokens: int, load: Load) -> float:
+        offer = Offer(backend="p", node="p", model="m", tasks=frozenset({"generate"}), peer=True)
+        row = Row(offer, 0, 0, 0, 50.0, 0.0, 0, 1)
+        found = until_admission(row, load, Shape(model="m", prompt_tokens=tokens))
+        assert found is not None
+        return found
+
+    known = Load()
+    for _ in range(5):
+        known.admission.saw(0.001)
+    megabytes = 16
+    for load in (Load(), known):
+        assert limit(10, load) <= 1.01
+        assert limit(megabytes * 2**20 // 4, load) >= megabytes

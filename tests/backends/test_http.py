@@ -246,3 +246,26 @@ def test_a_backend_that_speaks_all_has_no_dialect_gate() -> None:
     run(main())
     assert answerable(frozenset({"messages"})) == {"chat", "messages"}
     assert answerable(frozenset({"embeddings"})) == {"embeddings"}
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_nobody_is_sent_after_a_redirect(status: int) -> None:
+    async def main() -> None:
+        async def elsewhere(call: Call) -> None:
+            await call.json(b"", status, b"location: http://elsewhere.example/\r\n")
+
+        async with Faults(elsewhere) as server:
+            backend = HttpBackend("c", server.url, ["m"], key=Secret(KEY))
+            (offer,) = backend.offers()
+            with pytest.raises(UpstreamFailed, match=f"c redirects elsewhere .{status}"):
+                await backend.open(request(), offer)
+            await backend.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("url", ["ftp://ada:pa/ss@host", "http://ada:pa/ss@host:x", "ftp://host?key=pa/ss"])
+def test_what_may_be_a_password_in_a_wrong_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Target(url)
+    assert "ss" not in caught.value.message.replace("pass", "")

@@ -182,3 +182,20 @@ def test_a_client_that_leaves_as_the_second_wins_leaves_no_prize_open() -> None:
         assert track.second.prize.closed or track.second.cancelled
 
     run(main())
+
+
+def test_a_client_that_leaves_as_the_second_wins_after_the_first_failed_leaves_no_prize_open() -> None:
+    async def main() -> None:
+        track = Track()
+        await track.second.started.wait()
+        track.first.fail(UpstreamFailed("broken"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        track.second.win()
+        asyncio.get_running_loop().call_soon(track.task.cancel)  # it has an answer, that nobody has taken
+        with pytest.raises(asyncio.CancelledError):
+            await track.task
+        assert not track.second.cancelled
+        assert track.second.prize.closed
+
+    run(main())

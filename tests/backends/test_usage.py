@@ -52,3 +52,9 @@ def test_the_last_word_of_a_stream_is_known() -> None:
         assert not usage.ended
         usage.feed(body[-60:])
         assert usage.ended
+
+
+def test_a_count_that_no_answer_can_have_is_none() -> None:
+    usage = Usage(False)
+    usage.feed(b'{"usage":{"prompt_tokens":%s,"completion_tokens":7}}' % (b"9" * 400))
+    assert usage.tokens() == (None, 7)

@@ -221,3 +221,80 @@ def test_those_who_wait_go_where_a_slot_appears() -> None:
             assert {(await first).node, (await second).node} == {"a", "b"}
 
     run(main())
+
+
+def test_those_who_wait_for_one_model_do_not_hide_those_who_wait_for_another() -> None:
+    async def main() -> None:
+        async with Bench(slots=1, max_queue=1000) as bench, Faults(lambda call: call.json()) as other:
+            many = [bench.ask() for _ in range(100)]
+            await bench.queued(99)
+            bench.dispatcher.add(HttpBackend("b", other.url, ["y"], slots=1))
+            request = Request(id="y", path=b"/v1/chat/completions", body=b'{"model":"y"}', model="y")
+            shape = Shape(model="y", prompt_tokens=10, caller="a")
+            both = [asyncio.ensure_future(bench._ask(request, shape)) for _ in range(2)]
+            await asyncio.gather(*both)
+            assert len(bench.asked) == 1
+            for task in many:
+                task.cancel()
+            await asyncio.wait(many)
+
+    run(main())
+
+
+def test_who_is_on_his_way_out_already_is_not_pushed_out() -> None:
+    async def main() -> None:
+        async with Bench(slots=1, max_queue=2) as bench:
+            greedy = [bench.ask("g") for _ in range(3)]
+            await bench.queued(2)
+            modest = bench.ask("m")  # begins before the one that is cancelled now has ended
+            greedy[-1].cancel()
+            await asyncio.wait([greedy[-1]])
+            for number in range(3):
+                await bench.arrived(number + 1)
+                bench.let_go()
+            await asyncio.gather(*greedy[:-1], modest)
+            assert not bench.dispatcher._waiting._waiters
+            assert not bench.dispatcher._waiting._kinds
+
+    run(main())
+
+
+def test_when_a_pause_is_over_those_who_wait_elsewhere_go_there() -> None:
+    async def main() -> None:
+        async with Bench(slots=1) as bench, Faults(lambda call: call.json()) as other:
+            bench.dispatcher.policy = "priority"
+            bench.dispatcher.add(HttpBackend("b", other.url, ["m"], slots=1))
+            now = asyncio.get_running_loop().time()
+            bench.dispatcher.breakers.failed("openai:b", "m", now, "it is busy", "limit", retry_after=1.0)
+            first, second = bench.ask(), bench.ask()
+            await bench.queued(1)
+            assert (await second).node == "b"
+            bench.let_go()
+            await first
+
+    run(main())
+
+
+def test_a_mistake_in_one_decision_leaves_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with Bench(slots=1) as bench:
+            first, second, third = bench.ask(), bench.ask(), bench.ask()
+            await bench.arrived(1)
+            await bench.queued(2)
+            waiting = bench.dispatcher._waiting
+            choose = waiting._choose
+
+            def mistaken(asked: Any, ahead: int) -> Any:
+                if asked.request.id == "r2":
+                    raise ZeroDivisionError
+                return choose(asked, ahead)
+
+            monkeypatch.setattr(waiting, "_choose", mistaken)
+            bench.let_go()
+            with pytest.raises(ZeroDivisionError):
+                await second
+            await bench.arrived(2)
+            bench.let_go()
+            await asyncio.gather(first, third)
+
+    run(main())

@@ -11,12 +11,16 @@ import time
 import traceback
 from types import FrameType
 
-from . import cell, mesh, model, page, relay, startup, stream
+from . import cell, failover, mesh, model, page, relay, resilience, routing, sharing, startup, stream
 from .group import BenchError, Group
 from .machine import describe
 from .results import Result, load, save
 
-GROUPS = [module.GROUP for module in (relay, stream, cell, model, startup, mesh)]
+GROUPS = [
+    *(module.GROUP for module in (relay, stream, cell, model, startup, mesh, routing, failover)),
+    failover.ONE,
+    *(module.GROUP for module in (resilience, sharing)),
+]
 
 
 def main() -> int:

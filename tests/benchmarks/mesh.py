@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-TESTS = Path(__file__).resolve().parent.parent
-if str(TESTS) not in sys.path:
-    sys.path.insert(0, str(TESTS))  # the network of the tests
-
-from lan import Lan, missing  # noqa: E402
-from mesh.hosts import Node, Nodes, both_online, link, until  # noqa: E402
-
-from .group import BenchError, Group, Progress  # noqa: E402
-from .host import STARTER  # noqa: E402
-from .processes import OUT  # noqa: E402
-from .results import Cell, Table, aim, aims, figure  # noqa: E402
+from .group import BenchError, Group, Progress
+from .lab import Node, Nodes, both_online, link, model_file, nodes_on, until
+from .results import Cell, Table, aim, aims, figure
 
 RUNS = 10
 EVERY = 0.002
@@ -34,24 +22,17 @@ Samples = dict[str, list[float]]
 
 def measure(progress: Progress) -> list[Table]:
     """Every row in turn, on a LAN of namespaces; the slow last row runs beside the others."""
-    reason = missing()
-    if reason:
-        raise BenchError(f"no network of hosts here: {reason}")
     samples: Samples = {}
-    with _network() as lan:
-        nodes = Nodes(lan)
-        try:
-            listed = _Listed(nodes)
-            steps: list[Callable[[Nodes], Samples]] = [_announcing, _pairing, _leaving, _team]
-            for step in steps:
-                measured = step(nodes)
-                samples |= measured
-                for name, values in measured.items():
-                    progress(f"{name}: {_ms(values)} ms")
-            progress("kill -9 to out of the discovered list: waiting for it")
-            samples["`kill -9` to out of the discovered list"] = [listed.result()]
-        finally:
-            nodes.close()
+    with nodes_on(4) as nodes:
+        listed = _Listed(nodes)
+        steps: list[Callable[[Nodes], Samples]] = [_announcing, _pairing, _leaving, _team]
+        for step in steps:
+            measured = step(nodes)
+            samples |= measured
+            for name, values in measured.items():
+                progress(f"{name}: {_ms(values)} ms")
+        progress("kill -9 to out of the discovered list: waiting for it")
+        samples["`kill -9` to out of the discovered list"] = [listed.result()]
     figures = {name: figure([s * 1000 for s in values]) for name, values in samples.items()}
     rows: list[list[Cell]] = [[name, value] for name, value in figures.items()]
     limits = {
@@ -66,17 +47,6 @@ def measure(progress: Progress) -> list[Table]:
         Table(caption="Between two hosts", columns=["ms", "median (range)"], rows=rows),
         aims([aim(f"{name}, ms", figures[name], limit) for name, limit in limits.items()]),
     ]
-
-
-@contextlib.contextmanager
-def _network() -> Iterator[Lan]:
-    """Four hosts, in an environment without the caller's own node."""
-    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("BAGO_")}
-    try:
-        with Lan(4) as lan:
-            yield lan
-    finally:
-        os.environ.update(kept)
 
 
 def _timed(condition: Callable[[], Any], patience: float = 30.0, since: float | None = None) -> float:
@@ -104,7 +74,7 @@ def _announcing(nodes: Nodes) -> Samples:
 
 
 def _pairing(nodes: Nodes) -> Samples:
-    ada, bob = nodes(1, "ada"), nodes(2, "bob", model=_model())
+    ada, bob = nodes(1, "ada"), nodes(2, "bob", model=model_file())
     key: list[float] = []
     online: list[float] = []
     models: list[float] = []
@@ -118,7 +88,7 @@ def _pairing(nodes: Nodes) -> Samples:
         online.append(time.monotonic() - begun)
         name = f"new{number}"
         begun = time.monotonic()
-        link(bob.home.root, _model(), name)
+        link(bob.home.root, model_file(), name)
         models.append(_timed(functools.partial(ada.routes_to, bob, name), since=begun))
         begun = time.monotonic()
         bob.client.remove_node("ada")
@@ -137,7 +107,7 @@ def _leaving(nodes: Nodes) -> Samples:
     told: list[float] = []
     killed: list[float] = []
     restarted: list[float] = []
-    bob = nodes(2, "bob", model=_model())
+    bob = nodes(2, "bob", model=model_file())
     ada.pair(bob)
     until(lambda: ada.routes_to(bob))
     for _ in range(RUNS):
@@ -173,7 +143,7 @@ def _again(nodes: Nodes, ada: Node, bob: Node, taken: list[float] | None = None)
 
 def _team(nodes: Nodes) -> Samples:
     shared = {"cluster_key": TEAM, "advertise": True}
-    bob = nodes(2, "bob", model=_model(), **shared)
+    bob = nodes(2, "bob", model=model_file(), **shared)
     bob.client.load("smol")
     taken: list[float] = []
     begun_up: list[float] = []
@@ -222,21 +192,6 @@ class _Listed:
     def _absent(self) -> bool:
         time.sleep(0.2)
         return not self._watcher.sees(self._victim)
-
-
-@functools.cache
-def _model() -> Path:
-    """The starter model: ``STARTER_GGUF``, or pulled as a user would pull it."""
-    if given := os.environ.get("STARTER_GGUF"):
-        return Path(given)
-    from bago_jupyter.engines.pull import pull
-
-    folder = OUT / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{STARTER}.gguf"
-    if not path.exists():
-        asyncio.run(pull(STARTER, folder, name=None, sha256=None, progress=lambda _: None))
-    return path
 
 
 def _end(*nodes: Node) -> None:

@@ -106,17 +106,27 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def _lab(folder: Path) -> Iterator[Lab]:
     if browser() is None:
         pytest.skip(f"no browser here ({', '.join(BROWSERS)})")
     if shutil.which("node") is None:
         pytest.skip("no Node.js here")
     if not (ROOT / "js" / "node_modules" / "playwright-core").exists():
         pytest.skip("playwright-core is not installed; run npm ci in js/")
-    lab = Lab(tmp_path)
+    lab = Lab(folder)
     try:
         lab.wait()
         yield lab
     finally:
         lab.close()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    yield from _lab(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One for all tests of a file."""
+    yield from _lab(tmp_path_factory.mktemp("lab"))

@@ -58,6 +58,8 @@ def test_clouds_know_where_they_are_and_their_key_goes_nowhere_else() -> None:
     assert key_env("anthropic") == ("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY")
     assert key_env("anthropic", "http://localhost:8000")[1] is None
     assert key_env("gemini")[1] == "GEMINI_API_KEY"
+    assert key_env("openai", "http://api.openai.com/v1")[1] is None
+    assert key_env("anthropic", "http://api.anthropic.com/v1")[1] is None
 
 
 def test_the_store_keeps_changes_and_forgets(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from connections.servers import Server
-from faults import Faults
+from faults import Call, Faults
 
 from bago_jupyter.backends import Dispatcher, Request
 from bago_jupyter.connections import Connections, health
@@ -326,5 +326,94 @@ def test_a_request_that_runs_outlives_the_connection(tmp_path: Path) -> None:
             await here.all.remove("gpu")
             go.set()
             assert (await running)["status"] == 200
+
+    run(main())
+
+
+def test_a_key_goes_to_another_host_only_when_it_is_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        monkeypatch.setenv("KEY_OF_TEST", KEY)
+        server = Server("m", key=KEY)
+        async with Faults(server) as one, Faults(server) as two, house(tmp_path) as here:
+            await here.add(one.url, key=KEY)
+            await here.add(one.url, "named", key_env="KEY_OF_TEST")
+            elsewhere = {"url": f"http://localhost:{two.port}"}
+            for name in ("gpu", "named"):
+                with pytest.raises(InvalidRequest, match=r"was given for http://127\.0.*--no-key"):
+                    await here.all.update(name, elsewhere, force=True)
+                assert here.all.get(name).connection.url == one.url
+            assert not two.calls
+            assert (await here.all.update("gpu", elsewhere, Secret(KEY))).source == "file"
+            assert (await here.all.update("named", {**elsewhere, "key_env": "KEY_OF_TEST"})).connection.url
+            await here.all.update("gpu", {"url": f"http://localhost:{one.port}"})
+            await here.all.update("gpu", {"url": one.url}, None, force=True)
+            assert here.all.get("gpu").source == "none"
+
+    run(main())
+
+
+def test_a_key_that_is_given_wins_over_the_usual_variable_and_ends_a_named_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-usual")
+        monkeypatch.setenv("KEY_OF_TEST", "sk-named")
+        nowhere = {"type": "anthropic", "url": "https://api.anthropic.com:1", "force": True}
+        monkeypatch.setattr("bago_jupyter.connections.trial.CONNECT", 0.1)
+        for start in range(2):
+            async with house(tmp_path) as here:
+                if not start:
+                    await here.add(name="usual", **nowhere)
+                    await here.add(name="given", key=KEY, **nowhere)
+                    await here.add(name="ended", key_env="KEY_OF_TEST", **nowhere)
+                    await here.all.update("ended", {}, Secret(KEY), force=True)
+                sources = {entry.node: entry.source for entry in here.all.all()}
+                assert sources == {"usual": "environment ANTHROPIC_API_KEY", "given": "file", "ended": "file"}
+                assert here.all.get("given").way.target.key == Secret(KEY)
+                assert here.all.get("ended").way.target.key == Secret(KEY)
+
+    run(main())
+
+
+def test_what_is_changed_while_an_update_is_tried_stays(tmp_path: Path) -> None:
+    async def main() -> None:
+        server, tried = Server("m", "n"), asyncio.Event()
+
+        async def late(call: Call) -> None:
+            await tried.wait()
+            await server(call)
+
+        async with Faults(late) as slow, Faults(server) as one, house(tmp_path) as here:
+            await here.add(one.url)
+            update = asyncio.create_task(here.all.update("gpu", {"url": slow.url}))
+            await until(lambda: slow.calls)
+            here.all.toggle("gpu", False)
+            here.all.select("gpu", ["n"])
+            tried.set()
+            kept = (await update).connection
+            assert (kept.url, kept.enabled, kept.models) == (slow.url, False, ["n"])
+
+    run(main())
+
+
+def test_what_it_listed_is_known_while_it_is_down_at_the_next_start(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Faults(Server("m", "n")) as faults, house(tmp_path) as here:
+            await here.add(faults.url)
+            await here.add(faults.url, "few", models=["m"])
+            with pytest.raises(InvalidRequest, match="other lists no nope; its models are in"):
+                await here.add(faults.url, "other", models=["m", "nope"])
+            with pytest.raises(TrialFailed, match="It lists no nope, only m, n; select-models"):
+                await here.add(faults.url, "other", models=["nope"])
+        async with house(tmp_path) as here:
+            assert [offer.model for offer in here.dispatcher.table.offers] == ["m", "m", "n"]
+            assert {offer.health for offer in here.dispatcher.table.offers} == {"unknown"}
+            trial = await here.all.try_out("gpu")
+            assert trial.failed is not None
+            assert here.all.get("gpu").state.state == "unhealthy"
+            with pytest.raises(BagoError, match=r"n cannot answer now .gpu: it refused the connection"):
+                await here.ask("gpu/n")
 
     run(main())

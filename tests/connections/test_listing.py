@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 from connections.servers import Server
-from faults import Faults
+from faults import Call, Faults
 
 from bago_jupyter.backends.target import Target
 from bago_jupyter.connections.kinds import KINDS
-from bago_jupyter.connections.listing import Warming, look, read
+from bago_jupyter.connections.listing import MOST_MODELS, KeyRefused, Warming, fetch, look, read
 from bago_jupyter.errors import UpstreamFailed
 
 OPENAI = KINDS["openai"]
@@ -33,6 +33,8 @@ def run(coroutine: Any) -> Any:
         ({"bago": {"nodes": [{"context_length": 4096}, {"context_length": None}]}}, 4096),
         ({"max_model_len": "much", "meta": []}, None),
         ({"created": 1, "object": "model"}, None),
+        ({"max_model_len": 10**300}, None),
+        ({"max_model_len": -1, "context_length": 4096}, 4096),
     ],
 )
 def test_context_lengths(entry: dict[str, Any], context: int | None) -> None:
@@ -51,7 +53,19 @@ def test_names() -> None:
     assert ids(msgspec.json.encode({"data": [{"id": "x" * 600}]})) == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"data":{}}', b'{"data":[{"name":"m"}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"<html>",
+        b'{"data":{}}',
+        b'{"data":[{"name":"m"}]}',
+        b"\xff",
+        b'{"data":[{"id":"\xff"}]}',
+        b"[" * 100_000,
+    ],
+)
 def test_what_is_no_list(body: bytes) -> None:
     with pytest.raises(UpstreamFailed, match="base URL"):
         read(body, OPENAI)
@@ -84,5 +98,45 @@ def test_health_is_asked_only_where_it_costs_nothing(type: str, owner: str, warm
             asked = [call.head.split()[1] for call in faults.calls]
             assert (b"/health" in asked) == warms
             target.pool.close()
+
+    run(main())
+
+
+def test_an_endless_list_is_cut() -> None:
+    body = msgspec.json.encode({"data": [{"id": str(number)} for number in range(MOST_MODELS + 5)]})
+    assert len(read(body, OPENAI)) == MOST_MODELS
+
+
+def test_a_list_that_only_drips_leaves_no_connection_behind() -> None:
+    async def main() -> None:
+        gone = asyncio.Event()
+
+        async def drip(call: Call) -> None:
+            try:
+                await call.raw(b"HTTP/1.1 200 X\r\ncontent-length: 100000\r\n\r\n")
+                while not call.gone.is_set():
+                    await call.raw(b"x")
+                    await asyncio.sleep(0.01)
+            finally:
+                gone.set()
+
+        async with Faults(drip) as server:
+            with pytest.raises(UpstreamFailed, match="no whole answer within"):
+                await fetch(Target(server.url), "/v1/models", 0.2)
+            await gone.wait()
+
+    run(main())
+
+
+def test_a_key_that_is_refused_with_400_as_gemini_does() -> None:
+    async def refuse(call: Call) -> None:
+        await call.json(
+            b'[{"error":{"code":400,"message":"API key not valid. Please pass a valid one."}}]', 400
+        )
+
+    async def main() -> None:
+        async with Faults(refuse) as server:
+            with pytest.raises(KeyRefused):
+                await fetch(Target(server.url), "/v1/models")
 
     run(main())

@@ -136,7 +136,7 @@ def test_with_any_other_the_file_keeps_it(ring: Any, home: Home, name: str) -> N
     run(main())
 
 
-def test_the_environment_wins_and_the_named_variable_first(
+def test_the_named_variable_then_what_was_given_then_the_usual_variable(
     ring: Any, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
@@ -145,6 +145,9 @@ def test_the_environment_wins_and_the_named_variable_first(
         await secrets.put("gpu", Secret(KEY))
         monkeypatch.setenv("USUAL_OF_TEST", "usual")
         kept = await secrets.get("gpu", "NAMED_OF_TEST", "USUAL_OF_TEST")
+        assert kept is not None
+        assert (kept.secret.reveal(), kept.source) == (KEY, "file")
+        kept = await secrets.get("other", "NAMED_OF_TEST", "USUAL_OF_TEST")
         assert kept is not None
         assert (kept.secret.reveal(), kept.source) == ("usual", "environment USUAL_OF_TEST")
         monkeypatch.setenv("NAMED_OF_TEST", "named\n")

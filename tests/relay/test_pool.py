@@ -259,3 +259,56 @@ def test_a_slow_reader_holds_the_backend_back(run: Run) -> None:
             assert len(await body_of(exchange)) == total
 
     run(main())
+
+
+def test_a_long_request_over_a_slow_network_is_no_silence(run: Run) -> None:
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            left = len(body)
+            while left:
+                left -= len(await reader.read(500_000))
+                await asyncio.sleep(0.02)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            await writer.drain()
+            await reader.read()
+            writer.close()
+
+        body = bytes(20_000_000)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        pool = Pool("127.0.0.1", server.sockets[0].getsockname()[1])
+        exchange = await send(pool, body, timeout=0.3)
+        assert exchange.status == 200
+        pool.close()
+        server.close()
+
+    run(main())
+
+
+def test_a_backend_that_does_not_read_is_silent(run: Run) -> None:
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await done.wait()
+            writer.transport.abort()
+
+        done = asyncio.Event()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        pool = Pool("127.0.0.1", server.sockets[0].getsockname()[1])
+        with pytest.raises(UpstreamTimeout):
+            await send(pool, bytes(50_000_000), timeout=0.2)
+        pool.close()
+        done.set()
+        server.close()
+
+    run(main())
+
+
+def test_a_status_that_http_has_not(run: Run) -> None:
+    async def main() -> None:
+        async with Faults(lambda call: call.json(status=999)) as server:
+            pool = Pool("127.0.0.1", server.port)
+            with pytest.raises(UpstreamFailed, match="status that HTTP has not"):
+                await send(pool)
+            pool.close()
+
+    run(main())

@@ -89,6 +89,29 @@ def test_a_limit_without_a_time_only_makes_it_suspect() -> None:
     assert breaker.state(0.5) == "suspect"
 
 
+def test_to_come_back_at_once_is_an_ordinary_pause() -> None:
+    breaker = Breaker()
+    breaker.failed(0.0, "answered 503", "error", retry_after=0.0)
+    assert breaker.state(0.5) == "open"
+    assert breaker.state(1.0) == "closed"
+
+
+def test_a_probe_that_begins_to_answer_lets_others_through_and_opens_it_anew_when_it_breaks() -> None:
+    breaker = opened()
+    breaker.began(1.0)
+    breaker.lives()
+    assert breaker.state(1.0) == "closed"
+    breaker.failed(5.0, "reset", "broken")
+    assert breaker.state(6.9) == "open"
+    assert breaker.state(7.0) == "closed"
+
+
+def test_what_was_sent_before_the_failure_does_not_lift_the_pause() -> None:
+    breaker = opened()
+    breaker.lives()
+    assert breaker.state(0.5) == "open"
+
+
 class TestBreakers:
     def test_a_refused_connection_is_of_the_whole_backend_and_an_error_of_its_model(self) -> None:
         breakers = Breakers()

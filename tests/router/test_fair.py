@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bago_jupyter.router import FairQueue, Ticket
+from bago_jupyter.router.fair import LATELY
 
 
 def served(queue: FairQueue, count: int) -> list[str]:
@@ -129,7 +130,34 @@ def test_whatever_happens_it_comes_to_rest(events: list[tuple[str, str, int]]) -
             queue.ended(flying.pop(), 0.0)
         assert len(queue) == len(waiting) <= 10
         assert sorted(ticket.order for ticket in waiting) == [ticket.order for ticket in queue]
+        assert queue.ahead("m") == sum(ticket.work for ticket in waiting)
+        for ticket in queue:
+            before = sum(other.work for other in waiting if other.order < ticket.order)
+            assert queue.ahead("m", ticket.order) == before
     for ticket in [*waiting, *flying]:
         queue.ended(ticket, 0.0)
     assert len(queue) == 0
     assert not queue._flying
+    assert not queue._open
+    assert not queue._work
+
+
+def test_callers_who_were_here_once_are_forgotten() -> None:
+    queue = FairQueue(10)
+    for number in range(2000):
+        ticket = queue.ticket(f"caller{number}", "m", 10, float(number))
+        queue.started(ticket)
+        queue.ended(ticket, float(number))
+    assert len(queue._seen) <= LATELY + 1
+    assert len(queue._finish) <= LATELY + 1
+    assert not queue._open
+
+
+def test_who_waits_for_long_is_about_all_the_time() -> None:
+    queue = FairQueue(10)
+    mine = queue.ticket("a", "m", 1, 0.0)
+    queue.started(mine)
+    waiting = arrive(queue, "b", now=0.0)
+    assert queue.leaves_one("a", 10 * LATELY)
+    queue.ended(waiting, 10 * LATELY)
+    assert not queue.leaves_one("a", 12 * LATELY)

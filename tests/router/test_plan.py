@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bago_jupyter.backends.nobody import nobody
 from bago_jupyter.router import (
     POLICIES,
     Affinity,
@@ -104,6 +105,19 @@ def test_a_node_can_be_named_and_a_plain_name_with_a_slash_wins() -> None:
     assert [entry.backend for entry in decide(Shape(model="b/m"), *both, slashed).offers] == ["c"]
 
 
+def test_a_peer_takes_no_name_from_what_this_node_has_itself() -> None:
+    def found(*offers: Offer) -> list[str]:
+        return [entry.backend for entry in decide(Shape(model="b/m"), *offers).offers]
+
+    own, model = offer("b"), offer("c", model="b/m")
+    named, shadow = offer("p", node="b", peer=True), offer("q", model="b/m", peer=True)
+    assert found(own, named, shadow) == ["b"]
+    assert found(model, named) == ["c"]
+    assert found(named, shadow) == ["q"]
+    assert found(named) == ["p"]
+    assert sorted(found(own, model, shadow)) == ["c", "q"]
+
+
 def test_nothing_offered_means_nothing_rejected() -> None:
     got = decide(Shape(model="other"), offer("a"))
     assert (got.offers, got.rejections) == ((), ())
@@ -180,6 +194,27 @@ def test_what_a_backend_cannot_say_or_may_not_lend_is_refused() -> None:
     assert (got.rejections[0].gate, "only chat" in got.rejections[0].reason) == ("dialect", True)
     got = decide(Shape(model="m", relayed=True), offer("a", shared=False))
     assert got.rejections[0].gate == "sharing"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"health": "unhealthy", "reason": "its secret reason"},
+        {"state": "failed", "reason": "its secret reason"},
+        {"tasks": frozenset({"embed"})},
+        {"dialects": frozenset({"embeddings"})},
+        {"context_length": 1},
+    ],
+)
+def test_a_peer_learns_nothing_of_what_is_not_shared(fields: dict[str, Any]) -> None:
+    hidden = offer("hidden", shared=False, **fields)
+    shape = Shape(model="m", relayed=True, least_tokens=25)
+    alone = nobody(shape, decide(shape, hidden), Table([hidden]))
+    unknown = nobody(shape, decide(shape), Table())
+    assert (alone.status, alone.message) == (unknown.status, unknown.message)
+    ill = offer("b", health="unhealthy", reason="it rests")
+    beside = nobody(shape, decide(shape, hidden, ill), Table([hidden, ill]))
+    assert "it rests" in beside.message and "hidden" not in beside.message
 
 
 class TestRoutes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 
 from bago_jupyter.router import Affinity, Breakers, Inputs, Load, Offer, Shape, Table, plan, survey
+from bago_jupyter.wire import Candidate
 
 SHAPE = Shape(model="m", prompt_tokens=80, max_tokens=90)
 
@@ -69,3 +71,10 @@ def test_an_embedding_has_nothing_to_write() -> None:
     assert Shape(model="m", task="embed", prompt_tokens=800).work() == 100
     assert Shape(model="m", prompt_tokens=800).work() == 100 + 256
     assert Shape(model="m", prompt_tokens=800).work(warm=800) == 256
+
+
+def test_scores_survive_json() -> None:
+    offers = [offer("a", weight=0.0), offer("b", weight=5e-324)]
+    known = {"breakers": Breakers(), "affinity": Affinity(), "latencies": {}, "loads": {}}
+    got = plan(Inputs(SHAPE, survey(Table(offers), SHAPE, now=0.0, **known), "weighted", 1))
+    assert msgspec.json.decode(msgspec.json.encode(got.candidates), type=list[Candidate]) == got.candidates

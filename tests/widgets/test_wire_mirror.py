@@ -6,7 +6,7 @@ import re
 import types
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -24,6 +24,8 @@ UNIONS = dict(re.findall(r"^export type (\w+) =\s*(.+?);", SOURCE, re.MULTILINE 
 def spell(annotation: Any) -> str:
     """A Python type as TypeScript."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return spell(arguments[0])
     if origin is Literal:
         return " | ".join(f'"{value}"' for value in arguments)
     if origin in (typing.Union, types.UnionType):

@@ -58,7 +58,7 @@ def add(session: Session, given: Given) -> None:
 def remove(session: Session, given: Given) -> None:
     """Make a key worth nothing."""
     launch.node().remove_api_key(given.argument)
-    session.screen.line(f"API key {given.argument} is removed; whoever sends it is refused.")
+    session.screen.line(f"API key {given.argument} is removed; it is worth nothing from now on.")
 
 
 def _write(client: NodeClient, name: str, path: Path) -> None:

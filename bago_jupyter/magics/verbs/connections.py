@@ -60,7 +60,8 @@ def add(session: Session, given: Given) -> None:
         raise Usage(f"One URL for one connection: {given.verb.synopsis}")
     if names := options.pop("models", None):
         options["models"] = [name.strip() for name in names.split(",") if name.strip()]
-    if options.get("type") == "backend_ai_cluster" and not {"secret", "key_env"} & options.keys():
+    cluster = options.get("type") == "backend_ai_cluster" and "access_key" in options
+    if cluster and not {"secret", "key_env"} & options.keys():
         options["secret"] = ask(session, "Secret key: ", _INSTEAD)
     info = launch.node().add_connection(given.argument, url=urls[0] if urls else "", **options)
     _tell_hops(session, info)
@@ -103,6 +104,8 @@ def show(session: Session, given: Given) -> None:
 
 def update(session: Session, given: Given) -> None:
     """Change a connection."""
+    if "no_key" in given.options and {"ask", "key_env"} & given.options.keys():
+        raise Usage("Give a key or --no-key, not both.")
     options = _options(session, given)
     if options.pop("no_key", False):
         options["secret"] = options["key_env"] = None

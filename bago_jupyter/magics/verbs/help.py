@@ -13,7 +13,7 @@ def help(session: Session, given: Given) -> None:
     if not given.argument:
         session.screen.line("\n".join(_overview()))
         return
-    verb = VERBS.get(given.argument)
+    verb = VERBS.get(" ".join(given.argument.split()))
     if verb is None:
         raise Usage(f"There is no %bago {given.argument}. {suggest(given.argument, first_words())}")
     session.screen.line("\n".join(_in_full(verb)))

@@ -6,7 +6,9 @@ import time
 
 from ... import launch
 from ...errors import Unavailable
-from ..parse import Given
+from ...settings import POLICIES
+from ..parse import Given, suggest
+from ..quiet import Usage
 from ..session import Session
 from ..show import seconds
 
@@ -16,6 +18,8 @@ LOOK = 0.1
 
 def policy(session: Session, given: Given) -> None:
     """Say or change how a backend is chosen."""
+    if given.argument and given.argument not in POLICIES:
+        raise Usage(f"There is no policy {given.argument!r}. {suggest(given.argument, POLICIES)}")
     client = launch.node()
     settings = client.configure(policy=given.argument) if given.argument else client.settings()
     session.screen.line(f"Requests are divided by the policy {settings['policy']}.")
@@ -23,6 +27,9 @@ def policy(session: Session, given: Given) -> None:
 
 def drain(session: Session, given: Given) -> None:
     """Take no new requests, and wait for those in flight where that is wanted; or take them again."""
+    patience = given.options.get("wait")
+    if patience is not None and (patience <= 0 or not given.options["switch"]):
+        raise Usage(f"--wait goes with on, and takes more than 0 seconds: {given.verb.synopsis}")
     client = launch.node()
     if not given.options["switch"]:
         client.drain(False)
@@ -30,11 +37,13 @@ def drain(session: Session, given: Given) -> None:
         return
     left = client.drain(True).requests.in_flight
     session.screen.line(f"This node takes no new requests for its models; {left} still in flight.")
-    patience = given.options.get("wait")
     began = time.monotonic()
     while patience and left:
         if time.monotonic() - began > patience:
-            raise Unavailable(f"{left} requests are still in flight after {seconds(patience)}.")
+            raise Unavailable(
+                f"{left} still in flight after {seconds(patience)}; nothing new begins here until "
+                "%bago drain off."
+            )
         time.sleep(LOOK)
         left = client.status().requests.in_flight
     if patience:

@@ -22,6 +22,8 @@ export class Link<T> {
   #answered = false;
   #fresh = false;
   #restless = false;
+  /** Called with what the widget pushes as events (`LiveView.passing`), a frame's worth at a time. */
+  onEvents: ((events: unknown[]) => void) | null = null;
 
   /** `onState` is called with the last known state at once, and with every new one. */
   constructor(model: AnyModel<Snapshot>, onState: (state: T, live: boolean) => void) {
@@ -115,6 +117,8 @@ export class Link<T> {
       this.#fresh = true;
       this.#schedule();
       this.#show();
+    } else if ("kind" in message && message.kind === "events" && "events" in message) {
+      if (Array.isArray(message.events)) this.onEvents?.(message.events);
     } else if ("id" in message && typeof message.id === "number") {
       this.#waiting.get(message.id)?.(message as Reply);
     }

@@ -51,6 +51,14 @@ export function rows<T>(
   for (const row of old.values()) row.remove();
 }
 
+/** Leave the arrow keys to the controls in `root`: JupyterLab's notebook takes them from radio buttons, sliders
+ * and lists in its outputs, whatever `data-lm-suppress-shortcuts` says. */
+export function keepArrows(root: HTMLElement): void {
+  root.addEventListener("keydown", (event) => {
+    if (event.key.startsWith("Arrow")) event.stopPropagation();
+  });
+}
+
 /** Put `value` on the clipboard; `false` when the browser does not let us. */
 export async function copy(value: string): Promise<boolean> {
   try {

@@ -1,0 +1,67 @@
+// What the view of models shows. Mirrors `gather` and `_content` of bago_jupyter/widgets/models.py.
+import type { RunnerInfo } from "../../wire.ts";
+
+export type Runner = Omit<RunnerInfo, "url" | "pid">;
+
+export interface Model {
+  id: string;
+  state: "available" | "loading" | "ready" | "failed";
+  engine: string | null;
+  format: string | null;
+  architecture: string | null;
+  parameters: number | null;
+  quantization: string | null;
+  context_length: number | null;
+  size: number | null;
+  license: string | null;
+  tasks: string[];
+  error: string | null;
+  runners: Runner[];
+  shared?: boolean | null;
+}
+
+export interface Group {
+  kind: "own" | "peer" | "connection";
+  id: string;
+  name: string;
+  state: string;
+  reason: string | null;
+  models: Model[];
+}
+
+export interface Route {
+  name: string;
+  targets: string[];
+  missing: string[];
+}
+
+export interface Job {
+  id: number;
+  kind: "pull" | "load";
+  what: string;
+  on: string;
+  node: string;
+  state: "running" | "failed" | "cancelled";
+  stage: string | null;
+  done: number;
+  total: number | null;
+  unit: string;
+  message: string | null;
+  error: string | null;
+}
+
+export interface Catalogue {
+  name: string;
+  groups: Group[];
+  routes: Route[];
+  starters: { name: string; size: number; note: string }[];
+}
+
+export interface State {
+  view: Catalogue | null;
+  down: string | null;
+  jobs?: Job[];
+}
+
+/** Asks the kernel; resolves with its answer. */
+export type Ask = (kind: string, fields?: Record<string, unknown>) => Promise<unknown>;

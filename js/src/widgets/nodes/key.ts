@@ -1,0 +1,157 @@
+// Makes connection keys. A key reaches the page in the answer to a request, and leaves it when it is over.
+import { attribute, element, rows, text } from "../dom.ts";
+import { button, confirmed, copier, part, Said } from "../form.ts";
+import * as plain from "../plain.ts";
+import type { Ask, Key, Nodes } from "./state.ts";
+
+interface Secret {
+  id: string;
+  name: string;
+  text: string;
+  svg: string;
+  left: number;
+}
+
+export class KeyMaker {
+  readonly #ask: Ask;
+  readonly #said = new Said();
+  readonly #clock: ReturnType<typeof setInterval>;
+  readonly #qr = element("img", { class: "bago-qr", alt: "QR code of the connection key" });
+  readonly #key = element("code", { class: "bago-secret" });
+  readonly #left = element("span", { class: "bago-muted" });
+  readonly #open = element("ul", { class: "bago-items", "aria-label": "Open connection keys" });
+  readonly #make: HTMLButtonElement;
+  readonly #shown: HTMLElement;
+  readonly root: HTMLElement;
+  #secret: Secret | null = null;
+  #since = 0;
+  #keys: Key[] = [];
+  #names = new Map<string, string>();
+
+  constructor(ask: Ask) {
+    this.#ask = ask;
+    this.#make = button("Generate connection key", this.#said, () => this.#generate());
+    const again = button("New key instead", this.#said, () => this.#generate(this.#secret?.id));
+    const revoke = button(
+      "Revoke",
+      this.#said,
+      () => this.#revoke(this.#secret?.id ?? ""),
+      "Revoke this key",
+    );
+    this.#shown = element(
+      "div",
+      { class: "bago-shown" },
+      this.#qr,
+      element(
+        "div",
+        { class: "bago-words" },
+        element(
+          "p",
+          {},
+          "On the other node: Add node, then paste this key or read its QR code. It works once.",
+        ),
+        this.#key,
+        this.#left,
+        element(
+          "div",
+          { class: "bago-acts" },
+          copier("Copy key", this.#said, () => this.#secret?.text ?? ""),
+          again,
+          revoke,
+        ),
+      ),
+    );
+    this.#shown.hidden = true;
+    this.root = part(
+      "Connection key",
+      element("div", { class: "bago-acts" }, this.#make),
+      this.#shown,
+      this.#said.root,
+      this.#open,
+    );
+    this.#clock = setInterval(() => this.#tick(), 500);
+  }
+
+  show({ keys, nodes }: Nodes): void {
+    this.#keys = keys;
+    this.#names = new Map(nodes.map((node) => [node.fingerprint, node.name]));
+    const mine = keys.find((key) => key.id === this.#secret?.id);
+    if (this.#secret && mine && mine.state !== "open") {
+      const by = mine.used_by && (this.#names.get(mine.used_by) ?? plain.short(mine.used_by));
+      this.#forget(`The key is ${mine.state}${by ? ` by ${by}` : ""}.`);
+    }
+    this.#list();
+  }
+
+  close(): void {
+    clearInterval(this.#clock);
+    this.#forget("");
+  }
+
+  async #generate(old?: string): Promise<void> {
+    const made = (await this.#ask("make_key", old ? { instead_of: old } : {})) as Secret;
+    this.#secret = made;
+    this.#since = performance.now();
+    text(this.#key, made.text);
+    // As an image, an SVG cannot run anything in the page.
+    attribute(this.#qr, "src", `data:image/svg+xml;utf8,${encodeURIComponent(made.svg)}`);
+    this.#shown.hidden = false;
+    this.#make.hidden = true;
+    this.#tick();
+    this.#list();
+  }
+
+  async #revoke(key: string): Promise<string> {
+    await this.#ask("revoke_key", { key });
+    if (key === this.#secret?.id) this.#forget("");
+    return "The key is revoked.";
+  }
+
+  #tick(): void {
+    if (!this.#secret) return;
+    const left = this.#secret.left - (performance.now() - this.#since) / 1000;
+    if (left <= 0) this.#forget("The key has expired.");
+    else text(this.#left, `Key of ${this.#secret.name}, expires in ${plain.duration(left)}`);
+  }
+
+  #forget(why: string): void {
+    this.#secret = null;
+    const within = this.#shown.contains(document.activeElement);
+    this.#shown.hidden = true;
+    this.#make.hidden = false;
+    if (within) this.#make.focus();
+    text(this.#key, "");
+    text(this.#left, "");
+    attribute(this.#qr, "src", null);
+    if (why) this.#said.say(why);
+  }
+
+  #list(): void {
+    rows(
+      this.#open,
+      this.#keys.filter((key) => key.state === "open" && key.id !== this.#secret?.id),
+      (key) => key.id,
+      (key) =>
+        element(
+          "li",
+          { class: "bago-item" },
+          element(
+            "div",
+            { class: "bago-top" },
+            element("span", {}),
+            confirmed(
+              "Revoke",
+              "Revoke this key?",
+              this.#said,
+              () => this.#revoke(key.id),
+              `Revoke key ${key.id}`,
+            ),
+          ),
+        ),
+      (row, key) => {
+        const until = new Date(key.expires * 1000).toLocaleTimeString();
+        text(row.querySelector("span") as Element, `Key ${key.id} of ${key.name} is open until ${until}.`);
+      },
+    );
+  }
+}

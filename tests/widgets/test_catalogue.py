@@ -1,0 +1,66 @@
+"""What can be chosen from the models of the mesh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bago_jupyter.errors import ModelNotFound
+from bago_jupyter.widgets.catalogue import BEST, choices, default
+
+
+def model(id: str, state: str = "available", tasks: tuple[str, ...] = ("generate",)) -> dict[str, Any]:
+    return {"id": id, "state": state, "tasks": list(tasks), "runners": []}
+
+
+def group(kind: str, name: str, *models: Any, state: str = "online", routed: bool = True) -> dict[str, Any]:
+    return {"kind": kind, "id": "", "name": name, "state": state, "routed": routed, "models": list(models)}
+
+
+def catalogue(*groups: Any, routes: Any = ()) -> dict[str, Any]:
+    return {"name": "here", "groups": list(groups), "routes": list(routes)}
+
+
+def values(found: list[dict[str, Any]]) -> dict[str, list[str]]:
+    return {group["label"]: [option["value"] for option in group["options"]] for group in found}
+
+
+def test_models_are_grouped_by_node_and_offered_once_for_the_best() -> None:
+    found = choices(
+        catalogue(
+            group("own", "here", model("a"), model("e", tasks=("embed",))),
+            group("peer", "there", model("a", "ready"), model("b")),
+            group("peer", "gone", model("c"), state="offline"),
+            group("connection", "cloud", model("gpt"), routed=False),
+            group("connection", "off", model("z"), state="disabled"),
+        )
+    )
+    assert values(found) == {
+        BEST: ["a", "b"],
+        "here": ["here/a"],
+        "there": ["there/a", "there/b"],
+        "cloud": ["cloud/gpt"],
+    }
+    assert found[0]["options"][0]["state"] == "ready"
+
+
+def test_routes_come_first_unless_they_lead_nowhere() -> None:
+    routes = [
+        {"name": "fast", "targets": ["a", "b"], "missing": ["b"]},
+        {"name": "a", "targets": ["b", "a"], "missing": ["b"]},
+        {"name": "lost", "targets": ["c"], "missing": ["c"]},
+    ]
+    found = choices(catalogue(group("own", "here", model("a", "ready")), routes=routes))
+    assert values(found)[BEST] == ["fast", "a"]
+    assert [option["state"] for option in found[0]["options"]] == ["route", "route"]
+
+
+def test_a_loaded_model_is_the_default() -> None:
+    found = choices(catalogue(group("own", "here", model("a"), model("b", "ready"))))
+    assert default(found) == "b"
+    assert default(choices(catalogue(group("own", "here", model("a"), model("c"))))) == "a"
+    broken = group("own", "here", model("a", "failed"))
+    for nothing in ([], choices(catalogue(broken))):
+        with pytest.raises(ModelNotFound, match="%bago pull"):
+            default(nothing)
