@@ -147,7 +147,7 @@ class Node:
         self.routes = Routes(home)
         self.dispatcher.routes = self.routes.all()
         self.statistics = Statistics(home.root / "stats.db", self._notice)
-        self.dispatcher.recorder = self.statistics.record
+        self.dispatcher.accounts.recorder = self.statistics.record
         await self.statistics.start()
         stack.push_async_callback(self.statistics.stop)
         stack.push_async_callback(self.dispatcher.close)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from ..errors import BagoError
-from ..events import Bus, RequestEnded, RequestMoved, RequestStarted
+from ..events import Bus
 from ..router import (
     Affinity,
     Breakers,
@@ -24,31 +24,23 @@ from ..router import (
     Row,
     Shape,
     Table,
-    Ticket,
     survey,
 )
 from ..router import plan as decide
 from ..router.breaker import State, counts
-from ..wire import Attempt, Counts, Decision
+from ..wire import Counts
 from . import patience
-from .answer import Answer, Flight
+from .accounts import Accounts
+from .answer import Answer
+from .asked import Asked
 from .base import Backend, Request
-from .failures import Gone, accept, answered, cause_of, is_local_to
+from .failures import Gone, accept, answered, is_local_to
 from .nobody import nobody
 from .patience import Patience
 from .race import Race
 from .records import Records
 from .stalls import Stalls
 from .waiting import Waiting
-
-
-class Asked(NamedTuple):
-    """One request on its way through the dispatcher."""
-
-    request: Request
-    shape: Shape
-    decision: Decision
-    ticket: Ticket
 
 
 class Dispatcher:
@@ -64,20 +56,30 @@ class Dispatcher:
         self.table = Table()
         self.routes: Mapping[str, Sequence[str]] = {}
         """Further names of models, each for a chain tried in order; :meth:`refresh` after a change."""
-        self.loads: dict[tuple[str, str], Load] = {}
         self.latencies: dict[str, float] = {}
         """Seconds of a round trip to each backend, kept by whoever probes it."""
-        self.breakers = Breakers()
         self.affinity = Affinity()
-        self.records = Records()
         self.queue = FairQueue(max_queue)
-        self.recorder: Callable[[Decision], None] = lambda decision: None
-        """Called with every decision when its request is over; must not wait."""
-        self._bus = bus
+        self.accounts = Accounts(bus)
         self._turn = 0
         self._patience = Patience()
         self._waiting = Waiting(self.queue, self._choose, self._start, self._give_back)
         self._stalls = Stalls(lambda: self.idle_timeout)
+
+    @property
+    def loads(self) -> dict[tuple[str, str], Load]:
+        """By backend and model."""
+        return self.accounts.loads
+
+    @property
+    def breakers(self) -> Breakers:
+        """Of all backends."""
+        return self.accounts.breakers
+
+    @property
+    def records(self) -> Records:
+        """The last decisions."""
+        return self.accounts.records
 
     @property
     def counts(self) -> Counts:
@@ -98,10 +100,8 @@ class Dispatcher:
         """Take a backend out of the catalogue."""
         self.backends.pop(backend_id, None)
         self.latencies.pop(backend_id, None)
-        self.breakers.forget(backend_id)
         self.affinity.forget(backend_id)
-        for key in [key for key in self.loads if key[0] == backend_id and not self.loads[key].in_flight]:
-            del self.loads[key]
+        self.accounts.forget(backend_id)
         self.refresh()
 
     def refresh(self) -> None:
@@ -135,15 +135,18 @@ class Dispatcher:
                 self._start(asked, chosen)
             answer = await self._try_all(asked, chosen)
         except BagoError as error:
-            self._decision_over(asked, None, error.status, error.message)
+            self._over(asked, None, error.status, error.message)
             raise
         except asyncio.CancelledError:
-            self._decision_over(asked, None, None, "cancelled")
+            self._over(asked, None, None, "cancelled")
             raise
         except BaseException as error:
-            self._decision_over(asked, None, 500, f"mistake: {type(error).__name__}")
+            self._over(asked, None, 500, f"mistake: {type(error).__name__}")
             raise
         answer.given = True
+        row = answer.flight.row
+        if row is not chosen.rows[0]:
+            self.affinity.remember(row.offer.backend, row.offer.model, shape.prefix)
         return answer
 
     # -- deciding
@@ -175,14 +178,14 @@ class Dispatcher:
         """Take the slot of the first target."""
         row = chosen.rows[0]
         self.queue.started(asked.ticket)
-        self._load(row.offer).reserve(asked.shape.work(row.warm), self._turn)
+        self.accounts.load(row.offer).reserve(asked.shape.work(row.warm), self._turn)
         if len(chosen.rows) > 1:
             self.affinity.remember(row.offer.backend, row.offer.model, asked.shape.prefix)
 
     def _give_back(self, asked: Asked, chosen: Plan) -> None:
         """The slot is not used after all."""
         row = chosen.rows[0]
-        self._load(row.offer).release(asked.shape.work(row.warm))
+        self.accounts.load(row.offer).release(asked.shape.work(row.warm))
         self._waiting.wake()
 
     # -- trying
@@ -221,7 +224,7 @@ class Dispatcher:
 
     def _has_slot(self, row: Row) -> bool:
         offer = row.offer
-        if row.suspect or offer.state != "ready" or self._load(offer).in_flight >= row.capacity:
+        if row.suspect or offer.state != "ready" or self.accounts.load(offer).in_flight >= row.capacity:
             return False
         return offer.backend in self.backends and (offer.local or self._state(offer) == "closed")
 
@@ -238,23 +241,25 @@ class Dispatcher:
         reserved: bool = False,
         hedge: bool = False,
     ) -> Answer:
-        request, shape = asked.request, asked.shape
+        request, shape, accounts = asked.request, asked.shape, self.accounts
         offer, now = row.offer, time.monotonic()
-        flight = self._take_off(asked, row, now, reserved, hedge)
-        load = self._load(offer)
-        admitted: float | None = None
-        if race is not None and not hedge:
-            race.late_after(patience.until_admission(row, load, shape))
+        load = accounts.load(offer)
+        if not reserved:
+            load.reserve(shape.work(row.warm), self._turn)
+        flight = accounts.took_off(asked, row, now, hedge=hedge)
+        first = race if not hedge else None
+        admitted = False
+        if first is not None:
+            first.late_after(patience.until_admission(row, load, shape))
         if offer.peer:
 
             def admit() -> None:
                 nonlocal admitted
-                admitted = time.monotonic() - now
-                load.admission.saw(admitted)
-                self.breakers.lives(offer.backend)
-                if race is not None and not hedge:
+                admitted, took = True, time.monotonic() - now
+                accounts.admitted(flight, took)
+                if first is not None:
                     left = patience.until_first_byte(row, load, shape)
-                    race.late_after(None if left is None else max(0.0, left - admitted))
+                    first.late_after(None if left is None else max(0.0, left - took))
 
             request = msgspec.structs.replace(request, admitted=admit)
         answer: Answer | None = None
@@ -274,81 +279,16 @@ class Dispatcher:
             if answer is not None:
                 answer.close(failure)
             else:
-                self._landed(flight, None, failure.message if failure else "cancelled", failure)
+                accounts.landed(flight, None, failure.message if failure else "cancelled", failure)
+                self._waiting.wake()
             if lost and failure is None:
                 flight.attempt.outcome = "overtaken"
             if lost and not hedge:
-                self._overtaken(flight, load, shape, frozen=offer.peer and admitted is None)
-            self._moved(asked, flight, flight.attempt.outcome)
+                accounts.overtaken(flight, shape, frozen=offer.peer and not admitted)
+            accounts.moved(asked, flight, flight.attempt.outcome)
             raise
-        took = time.monotonic() - now
-        flight.attempt.first_byte = took + flight.attempt.started
-        if not counts(answer.status):
-            self.breakers.lives(offer.backend, offer.model)
-        self._moved(asked, flight, None if answer.status < 400 else f"HTTP {answer.status}")
-        if offer.state == "ready":
-            load.slowness.saw(took / patience.estimate(row, shape))
+        accounts.answered(asked, flight, answer.status, not counts(answer.status))
         return answer
-
-    # -- accounts
-
-    def _take_off(self, asked: Asked, row: Row, now: float, reserved: bool, hedge: bool) -> Flight:
-        offer, decision, work = row.offer, asked.decision, asked.shape.work(row.warm)
-        if not reserved:
-            self._load(offer).reserve(work, self._turn)
-        attempt = Attempt(
-            backend=offer.backend,
-            node=offer.node,
-            model=offer.model,
-            started=now - asked.ticket.arrived,
-            hedge=hedge,
-        )
-        decision.attempts.append(attempt)
-        self.breakers.began(offer.backend, offer.model, now)
-        if self._bus.watched:
-            self._bus.publish(
-                RequestStarted(
-                    id=decision.id, model=asked.shape.model, backend=offer.backend, target=offer.model
-                )
-            )
-        return Flight(row, attempt, work, now, asked.request.header_timeout)
-
-    def _moved(self, asked: Asked, flight: Flight, outcome: str | None) -> None:
-        if self._bus.watched:
-            offer = flight.row.offer
-            self._bus.publish(
-                RequestMoved(id=asked.decision.id, backend=offer.backend, target=offer.model, outcome=outcome)
-            )
-
-    def _landed(self, flight: Flight, status: int | None, outcome: str, error: BagoError | None) -> None:
-        """An attempt is over: its slot is free, and its breaker knows."""
-        offer, attempt, now = flight.row.offer, flight.attempt, time.monotonic()
-        attempt.ended = now - flight.began + attempt.started
-        attempt.status = status
-        attempt.outcome = outcome
-        load = self._load(offer)
-        load.release(flight.work)
-        load.ended(status, outcome)
-        cause = cause_of(error) if error is not None else None
-        if cause is not None and error is not None:
-            self.breakers.failed(offer.backend, offer.model, now, outcome, cause, error.retry_after)
-        elif status is None or outcome == "cancelled":
-            self.breakers.left(offer.backend, offer.model)
-        else:
-            self.breakers.succeeded(offer.backend, offer.model)
-        self._waiting.wake()
-
-    def _overtaken(self, flight: Flight, load: Load, shape: Shape, *, frozen: bool) -> None:
-        offer, now = flight.row.offer, time.monotonic()
-        silent = now - flight.began
-        load.slowness.saw(silent / patience.estimate(flight.row, shape))
-        self.breakers.failed(
-            offer.backend,
-            offer.model,
-            now,
-            f"no sign of life for {silent:.1f} s" if frozen else f"late: nothing for {silent:.1f} s",
-            "frozen" if frozen else "late",
-        )
 
     def _answer_over(self, asked: Asked, answer: Answer, error: BagoError | None) -> None:
         self._stalls.over(answer)
@@ -357,43 +297,11 @@ class Dispatcher:
         if error is None and counts(status) and not answer.mistaken:  # its own word, which the client gets
             error = answered(status, answer.node, answer.retry_after)
             outcome = error.message
-        self._landed(flight, status, outcome, error)
+        self.accounts.landed(flight, status, outcome, error)
+        self._waiting.wake()
         if answer.given:
-            self._decision_over(asked, answer, status, outcome)
+            self._over(asked, answer, status, outcome)
 
-    def _decision_over(self, asked: Asked, answer: Answer | None, status: int | None, outcome: str) -> None:
-        decision, now = asked.decision, time.monotonic()
-        self.queue.ended(asked.ticket, now)
-        if answer is not None:
-            decision.prompt_tokens, decision.completion_tokens = answer.usage.tokens()
-            for attempt in decision.attempts:  # a second one is called back, but has not heard of it yet
-                if attempt.outcome == "open":
-                    attempt.outcome = "overtaken"
-        self.records.over(decision, now - asked.ticket.arrived, status, outcome)
-        last = decision.attempts[-1] if decision.attempts else None
-        if answer is not None:
-            last = answer.flight.attempt
-            if answer.usage.stream and decision.completion_tokens and last.first_byte is not None:
-                writing = now - asked.ticket.arrived - last.first_byte
-                self._load(answer.flight.row.offer).measured(decision.completion_tokens, writing)
-        self.recorder(decision)
-        if self._bus.watched:
-            self._bus.publish(
-                RequestEnded(
-                    id=decision.id,
-                    model=decision.model,
-                    backend=last.backend if last is not None else None,
-                    outcome=outcome,
-                    seconds=decision.seconds or 0.0,
-                    tokens=decision.completion_tokens,
-                    target=last.model if last is not None else None,
-                    status=status,
-                )
-            )
-
-    def _load(self, offer: Offer) -> Load:
-        key = (offer.backend, offer.model)
-        load = self.loads.get(key)
-        if load is None:
-            load = self.loads[key] = Load()
-        return load
+    def _over(self, asked: Asked, answer: Answer | None, status: int | None, outcome: str) -> None:
+        self.queue.ended(asked.ticket, time.monotonic())
+        self.accounts.over(asked, answer, status, outcome)

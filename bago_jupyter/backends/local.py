@@ -121,7 +121,8 @@ class LocalBackend:
         """A broken connection is known before the death of the process behind it."""
         if runner is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(runner.ended.wait(), DEATH)
+                async with asyncio.timeout(DEATH):
+                    await runner.ended.wait()
 
     async def _end_if_hung(self, runner: Runner | None) -> None:
         """A runner that does not even say that it is well is ended, so that a new one takes its place."""

@@ -8,6 +8,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import BagoError
 
+AGAIN = 0.25
+"""Seconds after which a second attempt that found nobody is tried again."""
+
 
 class Closing(Protocol):
     def close(self) -> None: ...
@@ -81,7 +84,9 @@ class Race(Generic[T]):
     def _begin(self) -> None:
         self._timer = None
         coroutine = self._make(self)
-        if coroutine is not None:
+        if coroutine is None:  # nobody can at this moment
+            self.late_after(AGAIN)
+        else:
             self._second = asyncio.get_running_loop().create_task(coroutine)
             self._second.add_done_callback(self._ended)
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..errors import Overloaded
 from ..router import FairQueue, Plan, Shape, Ticket
-
-if TYPE_CHECKING:
-    from .dispatch import Asked
+from .asked import Asked
 
 SCAN = 64
 """Requests of one kind that are looked at when a slot falls free; most often the first one takes it."""

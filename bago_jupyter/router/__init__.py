@@ -3,9 +3,10 @@
 from .affinity import Affinity, prefix_of
 from .breaker import Breaker, Breakers, Cause
 from .fair import FairQueue, Ticket
+from .inputs import Inputs, Row, survey
 from .load import Lateness, Load
 from .offer import Offer, Table
-from .plan import Inputs, Plan, Row, plan, survey
+from .plan import Plan, plan
 from .policy import POLICIES, Policy
 from .shape import Shape
 

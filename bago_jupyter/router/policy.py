@@ -6,12 +6,10 @@ import math
 import sys
 import zlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .plan import Inputs, Row
+from .inputs import Inputs, Row
 
-Policy = Callable[["Inputs", "Row"], float]
+Policy = Callable[[Inputs, Row], float]
 """Score of a target for a request."""
 
 

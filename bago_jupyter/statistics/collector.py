@@ -110,7 +110,10 @@ class Collector:
 
 
 def _final(attempts: list[Attempt]) -> Attempt | None:
-    """The attempt that a request ended with: the last, but for one that another one overtook."""
+    """The attempt that a request ended with: the one answered, else the last that was not overtaken."""
+    for attempt in reversed(attempts):
+        if attempt.first_byte is not None and attempt.outcome != "overtaken":
+            return attempt
     for attempt in reversed(attempts):
         if attempt.outcome != "overtaken":
             return attempt

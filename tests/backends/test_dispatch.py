@@ -225,6 +225,20 @@ def test_old_decisions_make_room() -> None:
     run(main())
 
 
+def test_whole_answers_teach_the_speed_too() -> None:
+    async def steady(call: Call) -> None:
+        await asyncio.sleep(0.05)
+        await call.json(b'{"usage":{"prompt_tokens":7,"completion_tokens":100}}')
+
+    async def main() -> None:
+        async with Mesh(steady) as mesh:
+            for _ in range(20):
+                await mesh.ask(Shape(model="m", prompt_tokens=10, max_tokens=300))
+            assert mesh.dispatcher.loads["openai:a", "m"].speed > 500
+
+    run(main())
+
+
 NO_EYES = b'{"error":{"code":500,"message":"image input is not supported - hint: provide the mmproj"}}'
 
 

@@ -232,11 +232,11 @@ def test_the_one_that_answered_is_told_where_another_was_called_back() -> None:
             told: list[Any] = []
             await teach(mesh)
             mesh.request["header_timeout"] = 60.0
-            mesh.dispatcher.recorder = lambda decision: told.extend(
+            mesh.dispatcher.accounts.recorder = lambda decision: told.extend(
                 (attempt.node, attempt.outcome) for attempt in decision.attempts
             )
             events: list[Any] = []
-            mesh.dispatcher._bus.listen(events.append)
+            mesh.dispatcher.accounts._bus.listen(events.append)
             task = asyncio.ensure_future(mesh.ask())
             while not mesh.servers[1].calls:
                 await asyncio.sleep(0.001)

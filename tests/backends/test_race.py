@@ -199,3 +199,23 @@ def test_a_client_that_leaves_as_the_second_wins_after_the_first_failed_leaves_n
         assert track.second.prize.closed
 
     run(main())
+
+
+def test_a_second_that_finds_nobody_is_tried_again() -> None:
+    async def main() -> None:
+        first, second = Runner("first"), Runner("second")
+        asked: list[int] = []
+
+        def make(race: Race[Prize]) -> Coroutine[Any, Any, Prize] | None:
+            asked.append(1)
+            return second.run() if len(asked) == 3 else None
+
+        race: Race[Prize] = Race(make)
+        race.late_after(0.0)
+        task = asyncio.ensure_future(race.run(first.run()))
+        await second.started.wait()
+        second.win()
+        assert (await task).name == "second"
+        assert len(asked) == 3
+
+    run(main())

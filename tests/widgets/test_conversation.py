@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
 from bago_jupyter.errors import InvalidRequest
+from bago_jupyter.widgets import sampling
 from bago_jupyter.widgets.conversation import Conversation, Turn, printable
 
 
@@ -68,6 +71,14 @@ def test_the_last_question_can_be_asked_again_or_changed() -> None:
 def test_halves_of_pairs_never_reach_a_message(text: str, expected: str) -> None:
     assert printable(text) == expected
     printable(text).encode()
+
+
+def test_the_page_knows_the_same_turns_and_parameters() -> None:
+    source = (Path(__file__).parents[2] / "js/src/widgets/playground/state.ts").read_text("utf-8")
+    for name, fields in (("Turn", Turn.__struct_fields__), ("Parameters", sampling.DEFAULTS)):
+        found = re.search(rf"interface {name} {{\n(.*?)^}}", source, re.MULTILINE | re.DOTALL)
+        assert found is not None
+        assert re.findall(r"^  (\w+):", found[1], re.MULTILINE) == list(fields)
 
 
 def test_what_was_said_stays_said_while_more_arrives() -> None:

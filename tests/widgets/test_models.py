@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from headless import Headless, until
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 from slowfile import SlowFile
 
 from bago_jupyter.magics.known import STARTERS
@@ -195,3 +198,21 @@ def test_models_of_peers_are_loaded_where_that_is_allowed(
         assert "Only its owner" in view.ask("remove", model="smol", on=peer["id"])["error"]
     finally:
         other.close()
+
+
+def test_an_executed_notebook_shows_the_last_state_everywhere(
+    starter_gguf: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("BAGO_HOME", str(tmp_path / "home"))
+    notebook = nbformat.v4.new_notebook()
+    pulled = f"_ = node.pull({str(starter_gguf)!r}, name='tiny')"
+    notebook.cells = [nbformat.v4.new_code_cell(f"{UP}{pulled}\nModelsView(node)")]
+    NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    data = notebook.cells[0].outputs[-1].data
+    widgets = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    view = widgets[data["application/vnd.jupyter.widget-view+json"]["model_id"]]
+    assert list(own(view["state"]["snapshot"])) == ["tiny"]
+    del notebook.metadata["widgets"]
+    for shown in (data["text/plain"], HTMLExporter().from_notebook_node(notebook)[0]):
+        for part in ("Models of attic and its mesh", "tiny", "Q4_1", "98.4 MB"):
+            assert part in shown

@@ -199,7 +199,7 @@ export class Field {
   }
 
   #key(event: KeyboardEvent): void {
-    // Enter makes a change event only of what was typed key by key.
+    // Enter makes no change event where JupyterLab cancels line breaks.
     if (event.key === "Enter") void this.#commit();
     if (event.key !== "Escape" || !this.#edited) return;
     event.preventDefault();
@@ -243,6 +243,11 @@ export function enters(to: HTMLButtonElement, ...inputs: HTMLElement[]): void {
       to.click();
     });
   }
+}
+
+/** Let line breaks be typed in `root`: JupyterLab cancels them, by a listener on the control, in every cell. */
+export function shield(root: HTMLElement): void {
+  root.addEventListener("beforeinput", (event) => event.stopPropagation(), true);
 }
 
 /** A titled part of a view. */

@@ -4,13 +4,14 @@ import type { AnyModel } from "@anywidget/types";
 import type { Topology } from "../wire.ts";
 import { Link } from "./base.ts";
 import { attribute, element, text } from "./dom.ts";
-import { Camera, type Pose, STEP } from "./mesh/camera.ts";
+import { Camera } from "./mesh/camera.ts";
 import { capture } from "./mesh/captors.ts";
 import { Finder } from "./mesh/finder.ts";
 import type { Happening } from "./mesh/flow.ts";
 import { groupId } from "./mesh/layout.ts";
 import { legend } from "./mesh/legend.ts";
 import { Panel } from "./mesh/panel.ts";
+import { Pilot } from "./mesh/pilot.ts";
 import { type Marks, Scene } from "./mesh/scene.ts";
 import { Screen } from "./mesh/screen.ts";
 import { Scrubber } from "./mesh/scrubber.ts";
@@ -34,8 +35,6 @@ interface Checked {
 }
 
 const NOTE_SECONDS = 8;
-/** The scale at which one can read a card that was looked for. */
-const LEGIBLE = 0.62;
 const EMPTY: Topology = { at: 0, nodes: [], edges: [] };
 
 class View {
@@ -47,17 +46,21 @@ class View {
   #scene: Scene = new Scene(EMPTY, new Set(), this.#marks);
   #live = false;
   #down: string | null = null;
-  /** Whether the person has moved the camera, so that it is no longer ours to move. */
-  #moved = false;
   #noteTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #clock: ReturnType<typeof setInterval>;
   readonly #release: () => void;
 
+  readonly #pilot = new Pilot({
+    camera: this.#camera,
+    screen: () => this.#screen,
+    scene: () => this.#scene,
+    covered: () => this.#panel.width,
+  });
   readonly #tree = new Tree({
     focus: (id) => this.#focused(id),
     select: (id) => this.#select(id, true),
     toggle: (id, open) => this.#toggle(id, open),
-    zoom: (how) => this.#zoom(how),
+    zoom: (how) => this.#pilot.zoom(how),
     find: () => this.#finder.input.focus(),
   });
   readonly #panel = new Panel({
@@ -70,7 +73,7 @@ class View {
     (id) => {
       this.#unfold(id);
       this.#select(id, true);
-      this.#approach(id);
+      this.#pilot.approach(id);
     },
   );
   readonly #scrubber = new Scrubber({
@@ -118,9 +121,9 @@ class View {
       element(
         "div",
         { class: "bago-buttons", role: "group", "aria-label": "View" },
-        button("+", "Zoom in", () => this.#zoom("in")),
-        button("−", "Zoom out", () => this.#zoom("out")),
-        button("Fit", "Show the whole mesh", () => this.#zoom("fit")),
+        button("+", "Zoom in", () => this.#pilot.zoom("in")),
+        button("−", "Zoom out", () => this.#pilot.zoom("out")),
+        button("Fit", "Show the whole mesh", () => this.#pilot.zoom("fit")),
         this.#refresh,
         this.#explain,
       ),
@@ -148,15 +151,15 @@ class View {
       theme: this.#theme,
       flow: () => this.#timeline.flow,
       scene: () => this.#scene,
-      resized: () => this.#refit(false),
+      resized: () => this.#pilot.refit(),
     });
     this.#timeline.changed = (topology) => this.#draw(topology);
     this.#timeline.stirred = () => this.#screen.stir();
     this.#screen.onMotion = (allowed) => this.#timeline.allow(allowed);
     this.#timeline.allow(this.#screen.motion);
     this.#release = capture(this.#particles, {
-      pan: (dx, dy) => this.#steer(() => this.#camera.pan(dx, dy)),
-      zoom: (factor, x, y) => this.#steer(() => this.#camera.zoom(factor, x, y)),
+      pan: (dx, dy) => this.#pilot.steer((camera) => camera.pan(dx, dy)),
+      zoom: (factor, x, y) => this.#pilot.steer((camera) => camera.zoom(factor, x, y)),
       hover: (at) => this.#hover(at),
       click: (x, y) => this.#click(x, y),
     });
@@ -210,7 +213,7 @@ class View {
     this.#tree.show(this.#scene);
     this.#panel.show(this.#scene, marks.selected, this.#served);
     const { box } = this.#scene.layout;
-    if (first || box.width !== before.width || box.height !== before.height) this.#refit(first);
+    if (first || box.width !== before.width || box.height !== before.height) this.#pilot.refit(first);
     attribute(this.#root, "data-selected", marks.selected);
     attribute(this.#root, "data-lit", this.#scene.lit.size);
     this.#screen.invalidate();
@@ -238,10 +241,10 @@ class View {
     if (!focus) return;
     if (id !== null) {
       this.#panel.focus();
-      this.#uncover(id);
+      this.#pilot.uncover(id);
     } else if (before !== null) {
       this.#tree.focus(before);
-      this.#refit(false);
+      this.#pilot.refit();
     }
   }
 
@@ -263,7 +266,7 @@ class View {
     if (hit) this.#select(hit.id, true);
     else if (this.#marks.selected !== null) {
       this.#select(null, false);
-      this.#refit(false);
+      this.#pilot.refit();
     }
   }
 
@@ -284,67 +287,14 @@ class View {
 
   #focused(id: string | null): void {
     this.#marks.focused = id;
-    if (id !== null) this.#reveal(id);
+    if (id !== null) this.#pilot.reveal(id);
     const placed = id === null ? undefined : this.#scene.layout.nodes.get(id);
     // What is too small to be read is said beside it.
-    if (placed && !this.#moved) {
+    if (placed && !this.#pilot.moved) {
       const at = this.#camera.toScreen(placed.x, placed.y);
       this.#tip.show(placed, this.#scene.graph, at, this.#camera.width, this.#camera.height);
     } else this.#tip.hide();
     this.#screen.invalidate();
-  }
-
-  #reveal(id: string): void {
-    if (!this.#moved) return; // all of it is on show
-    const placed = this.#scene.layout.nodes.get(id);
-    if (placed) this.#screen.fly(this.#camera.revealing(placed.x, placed.y, this.#panel.width));
-  }
-
-  /** Have the panel not cover what it tells of. */
-  #uncover(id: string): void {
-    const placed = this.#scene.layout.nodes.get(id);
-    const pose = this.#moved ? this.#camera.pose : this.#home();
-    const right = this.#panel.width;
-    this.#screen.fly(placed ? this.#camera.revealing(placed.x, placed.y, right, 85, pose) : pose);
-  }
-
-  /** The pose that shows all of it: beside the panel where it can be read there, else under it. */
-  #home(): Pose {
-    const { box } = this.#scene.layout;
-    const beside = this.#camera.fitting(box, this.#panel.width);
-    return beside.k >= LEGIBLE ? beside : this.#camera.fitting(box);
-  }
-
-  /** Go near enough to read what was looked for. */
-  #approach(id: string): void {
-    const placed = this.#scene.layout.nodes.get(id);
-    if (!placed) return;
-    this.#moved = true;
-    const k = Math.max(this.#camera.pose.k, LEGIBLE);
-    const [x, y] = [(this.#camera.width - this.#panel.width) / 2, this.#camera.height / 2];
-    this.#screen.fly({ k, x: x - placed.x * k, y: y - placed.y * k });
-  }
-
-  #steer(move: () => void): void {
-    this.#moved = true;
-    this.#screen.land();
-    move();
-    this.#screen.invalidate();
-  }
-
-  #zoom(how: "in" | "out" | "fit"): void {
-    if (how === "fit") {
-      this.#moved = false;
-      this.#refit(false);
-    } else this.#steer(() => this.#camera.zoom(how === "in" ? STEP : 1 / STEP));
-  }
-
-  /** Show all of it, unless the person looks at something. */
-  #refit(atOnce: boolean): void {
-    if (this.#moved || this.#camera.width <= 1) return;
-    if (atOnce) this.#screen.jump(this.#home());
-    else if (this.#marks.selected !== null) this.#uncover(this.#marks.selected);
-    else this.#screen.fly(this.#home());
   }
 
   #toggleLegend(): void {

@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { Link } from "./base.ts";
 import { attribute, element, text } from "./dom.ts";
-import { Said } from "./form.ts";
+import { Said, shield } from "./form.ts";
 import { AddNode } from "./nodes/add.ts";
 import { Connections } from "./nodes/connections.ts";
 import { KeyMaker } from "./nodes/key.ts";
@@ -61,6 +61,7 @@ class View {
       this.#connections.root,
       this.#add.root,
     );
+    shield(this.#root);
     el.append(this.#root);
     // The link shows the last known state while it is made.
     let link: Link<Snapshot> | undefined;

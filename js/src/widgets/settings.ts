@@ -2,6 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { Link } from "./base.ts";
 import { attribute, element, text } from "./dom.ts";
+import { shield } from "./form.ts";
 import { ApiKeys } from "./settings/keys.ts";
 import { Access, Network } from "./settings/network.ts";
 import { Routes, Routing, Sharing } from "./settings/routing.ts";
@@ -43,6 +44,7 @@ class View {
 
   constructor(model: AnyModel<{ snapshot: unknown }>, el: HTMLElement) {
     this.#ask = (kind, fields) => this.#link.request(kind, fields);
+    shield(this.#root);
     el.append(this.#root);
     // The link shows the last known state while it is made.
     let link: Link<Snapshot> | undefined;
