@@ -30,9 +30,9 @@ def test_settings_in_jupyterlab(lab: Any, starter_gguf: Path) -> None:
     network(seen)
     access(seen)
     routing(seen)
-    # Name, advertise, discovery, port, API key, external, team key, new key, policy, drain, route, shared.
+    # Name, advertise, discovery, port, API key, external, team key, new key, policy, drain, route, model to append, shared.
     assert seen["values"] == [
-        *(NAME, True, False, "0", "", True, "", "", "fastest", True, "", False),
+        *(NAME, True, False, "0", "", True, "", "", "fastest", True, "", "", False),
     ]
     told_once(seen, lab.root / "work")
     for part in ("last known state", NAME.partition(" ")[0], "Remove"):
