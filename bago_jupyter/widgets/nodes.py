@@ -20,9 +20,30 @@ from .sections import Section
 
 SHOWN_MODELS = 50
 """Models of one node or connection that are named; of the others there is the number."""
-_PEER = ("fingerprint", "name", "addresses", "version", "engines", "accelerator", "via", "state", "reason")
+_PEER: tuple[str, ...] = (
+    "fingerprint",
+    "name",
+    "addresses",
+    "version",
+    "engines",
+    "accelerator",
+    "via",
+    "state",
+    "reason",
+)
 _PEER += ("priority", "weight", "max_load_percent", "in_routing", "allow_control")
-_CONNECTION = ("name", "type", "url", "enabled", "in_routing", "health", "reason", "error", "listed", "key")
+_CONNECTION: tuple[str, ...] = (
+    "name",
+    "type",
+    "url",
+    "enabled",
+    "in_routing",
+    "health",
+    "reason",
+    "error",
+    "listed",
+    "key",
+)
 _CONNECTION += ("priority", "weight", "slots", "share")
 _KEY = ("id", "state", "expires", "name", "used_by")
 _WANTED = frozenset({"name", "type", "url", "secret", "key_env", "access_key", "domain", "force"})

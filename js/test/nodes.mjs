@@ -213,6 +213,13 @@ async function work(person, seen) {
   await press(study, "Revoke this key");
   await key(study).waitFor({ state: "detached" });
   seen.revoked = await study.innerHTML();
+  seen.lateKey = await makeKey(study);
+  await page.evaluate(() => {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() + 600_000;
+  });
+  await study.getByText("The key has expired.").waitFor();
+  seen.expired = await study.innerHTML();
   await press(cloud, "Remove connection cloud");
   await press(cloud, "Remove");
   await cloud.waitFor({ state: "detached" });

@@ -114,6 +114,7 @@ await Person.tell(plan, "settings", async (person, seen) => {
   await press(keys, "Add API key");
   await keys.locator(".bago-secret:not(:empty)").waitFor();
   seen.second = await keys.locator(".bago-secret").textContent();
+  await page.setViewportSize({ width: 1200, height: 1700 });
   await person.shoot(view, "settings-light");
   seen.faults = await person.faults(".bago-settings");
 

@@ -84,6 +84,7 @@ def test_nodes_in_jupyterlab(lab: Any, nodes: tuple[Headless, Headless], tmp_pat
     beyond(seen)
     assert "*" in seen["promptWhileServed"], "the clicks were served only after the cell"
     keys = {name: seen[name] for name in ("keyText", "pngKey", "svgKey", "openKey", "newKey", "newerKey")}
+    assert seen["lateKey"].startswith("bago://") and seen["lateKey"] not in seen["expired"]
     keys["filmed"] = filmed.text or ""
     nothing_stays(seen, keys, lab.root / "work")
     for faults in ("faults", "dialogFaults", "connectionFaults", "darkFaults"):
@@ -91,7 +92,7 @@ def test_nodes_in_jupyterlab(lab: Any, nodes: tuple[Headless, Headless], tmp_pat
     study = NodeClient(Home(lab.root / "home").read_node())  # type: ignore[arg-type]
     with study:
         given = study.keys()
-        assert [key.state for key in given] == ["revoked", "revoked", "open"]
+        assert [key.state for key in given] == ["open", "revoked", "revoked", "open"]
         assert study.connections() == []
 
 

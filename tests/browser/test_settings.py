@@ -30,7 +30,8 @@ def test_settings_in_jupyterlab(lab: Any, starter_gguf: Path) -> None:
     network(seen)
     access(seen)
     routing(seen)
-    # Name, advertise, discovery, port, API key, external, team key, new key, policy, drain, route, model to append, shared.
+    # Name, advertise, discovery, port, API key, external, team key, new key, policy, drain,
+    # route, model to append, shared.
     assert seen["values"] == [
         *(NAME, True, False, "0", "", True, "", "", "fastest", True, "", "", False),
     ]
