@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { Link } from "./base.ts";
 import { attribute, element, text } from "./dom.ts";
-import { button, confirmed, copier, Said, unique } from "./form.ts";
+import { button, confirmed, copier, Said, shield, unique } from "./form.ts";
 import { shown } from "./names.ts";
 import { ParametersForm } from "./playground/parameters.ts";
 import { followLinks } from "./playground/render.ts";
@@ -91,6 +91,7 @@ class View {
       "change",
       () => void this.#said.run(() => this.#ask("save", { save: this.#save.checked })),
     );
+    shield(this.#root);
     el.append(this.#root);
     model.on("msg:custom", this.#received);
     let link: Link<State> | undefined;
