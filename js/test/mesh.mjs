@@ -384,6 +384,8 @@ try {
 
   // Reduced motion.
   await page.emulateMedia({ reducedMotion: "reduce" });
+  // A page hears of it in the next frame.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   await forget();
   await ask("fast");
   await page.waitForTimeout(300);

@@ -215,8 +215,10 @@ async function work(person, seen) {
   seen.revoked = await study.innerHTML();
   seen.lateKey = await makeKey(study);
   await page.evaluate(() => {
+    // Runs fast instead of jumping: the key may be told a moment after it is seen.
     const now = performance.now.bind(performance);
-    performance.now = () => now() + 600_000;
+    const start = now();
+    performance.now = () => start + (now() - start) * 1000;
   });
   await study.getByText("The key has expired.").waitFor();
   seen.expired = await study.innerHTML();

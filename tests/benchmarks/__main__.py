@@ -11,7 +11,7 @@ import time
 import traceback
 from types import FrameType
 
-from . import cell, failover, mesh, model, page, relay, resilience, routing, sharing, startup, stream
+from . import cell, failover, mesh, model, page, relay, resilience, routing, sharing, startup, stream, view
 from .group import BenchError, Group
 from .machine import describe
 from .results import Result, load, save
@@ -19,7 +19,7 @@ from .results import Result, load, save
 GROUPS = [
     *(module.GROUP for module in (relay, stream, cell, model, startup, mesh, routing, failover)),
     failover.ONE,
-    *(module.GROUP for module in (resilience, sharing)),
+    *(module.GROUP for module in (resilience, sharing, view)),
 ]
 
 

@@ -13,11 +13,12 @@ INTRODUCTION = """\
 # Benchmarks
 
 `make bench` measures everything and writes this page; `python -m tests.benchmarks relay` (or `stream`,
-`cell`, `model`, `startup`, `mesh`, `routing`, `failover`, `failover-one`, `resilience`, `sharing`, or
-several of them) measures one group anew and leaves the rest as it is. The numbers are kept in
+`cell`, `model`, `startup`, `mesh`, `routing`, `failover`, `failover-one`, `resilience`, `sharing`, `view`,
+or several of them) measures one group anew and leaves the rest as it is. The numbers are kept in
 `results.json`. It needs Linux and at least two cores; `relay` and `stream` need Debian's `nginx` and
-`wrk`, LiteLLM gets an environment of its own below `out/`, and hosts that are network namespaces need
-root and `iproute2`. Run it on a quiet machine.
+`wrk`, LiteLLM gets an environment of its own below `out/`, hosts that are network namespaces need root
+and `iproute2`, and `view` needs `chromium`, JupyterLab, Node.js and `npm ci` in `js/`. Run it on a quiet
+machine.
 
 How to read it: a figure is the median of its runs, with the smallest and the largest in brackets. What
 goes through something is run in turn with the same thing asked directly, and *ratio* and *added* compare the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from lan import Lan
 
 ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "tests" / "artefacts"
@@ -30,12 +32,14 @@ def clean_environ() -> dict[str, str]:
 
 
 class Lab:
-    """JupyterLab on a folder of its own."""
+    """JupyterLab on a folder of its own; it and its browser are on host 1 of ``lan`` if there is one."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, lan: Lan | None = None):
         self.root = root
+        self._lan = lan
+        self._prefix = ["ip", "netns", "exec", lan.namespace(1)] if lan else []
         self.token = secrets.token_hex(16)
-        with socket.socket() as probe:
+        with self.inside(), socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
@@ -58,15 +62,21 @@ class Lab:
         news.write_text('{"fetchNews": "false", "checkForUpdates": false}')
         (root / "work").mkdir()
         self.log = (root / "lab.log").open("w")
-        command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"]
+        command = [*self._prefix, sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+        command += [f"--port={port}"]
         command += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root / 'work'}"]
         self.process = subprocess.Popen(command, env=environ, stdout=self.log, stderr=self.log, cwd=root)
+
+    def inside(self) -> contextlib.AbstractContextManager[None]:
+        """Sockets that this thread opens meanwhile are on JupyterLab's host."""
+        return self._lan.inside(1) if self._lan else contextlib.nullcontext()
 
     def wait(self) -> None:
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=5).close()
+                with self.inside():
+                    urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=5).close()
                 return
             except OSError:
                 assert self.process.poll() is None and time.monotonic() < end, (
@@ -85,7 +95,7 @@ class Lab:
         """Run a script of ``js/test/`` on the notebook; what it saw."""
         ARTEFACTS.mkdir(exist_ok=True)
         full = {"url": self.url, "token": self.token, "browser": browser(), "shots": str(ARTEFACTS), **plan}
-        command = ["node", str(ROOT / "js" / "test" / script), json.dumps(full)]
+        command = [*self._prefix, "node", str(ROOT / "js" / "test" / script), json.dumps(full)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=170)
         assert result.returncode == 0, result.stderr
         seen: dict[str, Any] = json.loads(result.stdout)
@@ -106,14 +116,14 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def _lab(folder: Path) -> Iterator[Lab]:
+def _lab(folder: Path, lan: Lan | None = None) -> Iterator[Lab]:
     if browser() is None:
         pytest.skip(f"no browser here ({', '.join(BROWSERS)})")
     if shutil.which("node") is None:
         pytest.skip("no Node.js here")
     if not (ROOT / "js" / "node_modules" / "playwright-core").exists():
         pytest.skip("playwright-core is not installed; run npm ci in js/")
-    lab = Lab(folder)
+    lab = Lab(folder, lan)
     try:
         lab.wait()
         yield lab
@@ -127,6 +137,12 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def module_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lan() -> Lan | None:
+    """The network that :func:`module_lab` is on, for a file to give; ``None`` is this machine."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def module_lab(lan: Lan | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One for all tests of a file."""
-    yield from _lab(tmp_path_factory.mktemp("lab"))
+    yield from _lab(tmp_path_factory.mktemp("lab"), lan)

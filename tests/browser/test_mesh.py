@@ -1,11 +1,15 @@
 """The Mesh as a person sees it in JupyterLab: the kernel's node, two more nodes, four servers.
 
+JupyterLab, its kernel and the browser are on one host (a network namespace), the other nodes on one each;
+where there can be none, all of them run on this machine.
 Each row of the manual's page on the Mesh tab is a test; one walk through the page feeds them all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import itertools
 import re
 import socket
@@ -18,10 +22,16 @@ import pytest
 from connections.servers import Server
 from faults import Call, Faults
 from headless import Headless
+from lan import Lan, missing, needs
+from mesh.hosts import Inside, Nodes, until
+
+from bago_jupyter.client import NodeClient
+from bago_jupyter.state import Home
 
 NAME = "desk <i>1</i>"
 HOSTILE = "<img src=x onerror=alert(1)>"
 MANY = [f"many-{at:02}" for at in range(20)]
+OTHERS = ("attic", "cellar")
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"one "}}]}\n\n'
 
 
@@ -54,8 +64,40 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The address of a :class:`Cloud` in a thread of its own, and the file that ends its slow streams."""
+def lan() -> Iterator[Lan | None]:
+    """Three hosts: JupyterLab's, attic's and cellar's. ``None`` where there can be none."""
+    if missing():
+        yield None
+    else:
+        with Lan(3) as lan:
+            yield lan
+
+
+@pytest.fixture(scope="module")
+def others(
+    lan: Lan | None, starter_gguf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[NodeClient]]:
+    """Clients of the other two nodes, attic and cellar."""
+    with contextlib.ExitStack() as stack:
+        if lan is None:
+            at_home = []
+            for name in OTHERS:
+                at_home.append(Headless(tmp_path_factory.mktemp(name), name, starter_gguf))
+                stack.callback(at_home[-1].close)
+            yield [other.client for other in at_home]
+        else:
+            nodes = Nodes(lan)
+            stack.callback(nodes.close)
+            afar = [
+                nodes(host, name, model=starter_gguf, advertise=True, context_length=512)
+                for host, name in enumerate(OTHERS, 2)
+            ]
+            yield [other.client for other in afar]
+
+
+@pytest.fixture(scope="module")
+def cloud(module_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a :class:`Cloud` on JupyterLab's host, and the file that ends its slow streams."""
     release = tmp_path_factory.mktemp("cloud") / "release-slow"
     ready, over, url = threading.Event(), threading.Event(), [""]
 
@@ -66,7 +108,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
             while not over.is_set():
                 await asyncio.sleep(0.02)
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    def run() -> None:
+        with module_lab.inside():
+            asyncio.run(serve())
+
+    thread = threading.Thread(target=run)
     thread.start()
     assert ready.wait(10)
     yield url[0], release
@@ -76,33 +122,31 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
 
 @pytest.fixture(scope="module")
 def seen(
-    module_lab: Any, cloud: tuple[str, Path], starter_gguf: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Any]]:
+    lan: Lan | None, module_lab: Any, cloud: tuple[str, Path], others: list[NodeClient]
+) -> dict[str, Any]:
     url, slow = cloud
     release = Path(str(slow).removesuffix("-slow"))
-    others = [Headless(tmp_path_factory.mktemp(name), name, starter_gguf) for name in ("attic", "cellar")]
-    try:
-        keys = [other.client.make_key().text for other in others]
+    keys = [other.make_key().text for other in others]
+    with module_lab.inside():
         port, nowhere = free_port(), free_port()
-        module_lab.notebook(
-            "from bago_jupyter import launch\nfrom bago_jupyter.widgets import MeshView\n"
-            f"node = launch.up(port={port}, name={NAME!r})\n"
-            f"for key in {keys!r}: node.connect(key)\n"
-            f"node.add_connection('cloud', url={url!r} + '/v1')\n"
-            f"node.add_connection('broken', url='http://127.0.0.1:{nowhere}/v1', force=True)\n"
-            f"node.add_connection('off', url={url!r} + '/v1', enabled=False, models=['fast'], force=True)\n"
-            "MeshView(node)",
-            f"node.add_connection('late', url={url!r} + '/v1', models=['fast']).name",
-            "import os, time\nend = time.monotonic() + 20\n"
-            f"while not os.path.exists({str(release)!r}) and time.monotonic() < end: time.sleep(0.05)",
-        )
-        found = module_lab.drive("mesh.mjs", node=f"http://127.0.0.1:{port}", release=str(release))
-        found["notebook"] = (module_lab.root / "work" / "card.ipynb").read_text()
-        assert "failed" not in found, found["failed"]
-        yield found
-    finally:
-        for other in others:
-            other.close()
+    module_lab.notebook(
+        "from bago_jupyter import launch\nfrom bago_jupyter.widgets import MeshView\n"
+        f"node = launch.up(port={port}, name={NAME!r}, advertise={lan is not None})\n"
+        f"for key in {keys!r}: node.connect(key)\n"
+        f"node.add_connection('cloud', url={url!r} + '/v1')\n"
+        f"node.add_connection('broken', url='http://127.0.0.1:{nowhere}/v1', force=True)\n"
+        f"node.add_connection('off', url={url!r} + '/v1', enabled=False, models=['fast'], force=True)\n"
+        "MeshView(node)",
+        f"node.add_connection('late', url={url!r} + '/v1', models=['fast']).name",
+        "import os, time\nend = time.monotonic() + 20\n"
+        f"while not os.path.exists({str(release)!r}) and time.monotonic() < end: time.sleep(0.05)",
+    )
+    found: dict[str, Any] = module_lab.drive(
+        "mesh.mjs", node=f"http://127.0.0.1:{port}", release=str(release)
+    )
+    assert "failed" not in found, found["failed"]
+    found["notebook"] = (module_lab.root / "work" / "card.ipynb").read_text()
+    return found
 
 
 def at(seen: dict[str, Any], start: str) -> list[dict[str, Any]]:
@@ -115,6 +159,23 @@ def text(seen: dict[str, Any], id: str) -> str:
 
 def test_nothing_went_wrong_in_the_page(seen: Any) -> None:
     assert seen["problems"] == []
+
+
+def test_the_three_nodes_are_three_hosts_that_discover_each_other(
+    seen: Any, lan: Lan, module_lab: Any, others: list[NodeClient]
+) -> None:
+    needs()
+    file = Home(module_lab.root / "home").read_node()
+    assert file is not None
+    names = {NAME, *OTHERS}
+    with contextlib.closing(NodeClient(file, transport=Inside(lan, 1))) as desk:
+        for client, own in zip((desk, *others), (NAME, *OTHERS), strict=True):
+            until(lambda client=client, own=own: {n.name for n in client.discovered()} == names - {own})
+        paired = {node.name: node.addresses[0].rpartition(":")[0].strip("[]") for node in desk.nodes()}
+    assert set(paired) == set(OTHERS)
+    hosts = {ipaddress.ip_address(address) for address in paired.values()}
+    assert len(hosts) == 2
+    assert not any(host.is_loopback or str(host) == lan.address(1) for host in hosts)
 
 
 # What You Can See

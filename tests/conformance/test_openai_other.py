@@ -90,7 +90,7 @@ def test_responses(client: openai.OpenAI) -> None:
     )
     assert got.object == "response" and got.status in ("completed", "incomplete")
     assert got.output_text
-    assert got.usage and got.usage.output_tokens == 8
+    assert got.usage and 1 <= got.usage.output_tokens <= 8
     with client.responses.create(
         model="smol", input=[{"role": "user", "content": "Say hello."}], max_output_tokens=8, stream=True
     ) as stream:

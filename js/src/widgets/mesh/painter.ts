@@ -1,5 +1,6 @@
 // Paints the graph that stands still: edges, cards, labels. Only what is on show, and no more detail than can be seen.
 import type { Condition } from "../../wire.ts";
+import { Bundles } from "./bundles.ts";
 import type { Camera } from "./camera.ts";
 import { backendIcon, ICONS, type Icon } from "./icons.ts";
 import { along, type Box, type Curve, type Placed, WIDTH } from "./layout.ts";
@@ -38,34 +39,42 @@ export function surface(canvas: HTMLCanvasElement, camera: Camera): CanvasRender
   return context;
 }
 
-export function paint(canvas: HTMLCanvasElement, camera: Camera, scene: Scene, colours: Colours): void {
-  const context = surface(canvas, camera);
-  const { view } = camera;
-  const { k } = camera.pose;
-  const { marks, layout, lit } = scene;
-  const dim = marks.selected === null ? 1 : 0.3;
-  const curves = [...layout.curves.values()].filter((curve) => crosses(curve, view));
-  const rest = curves.filter((curve) => !curve.minor && !lit.has(curve.id));
-  const shining = curves.filter((curve) => lit.has(curve.id));
-  context.globalAlpha = dim;
-  edges(context, rest, k, colours, 1.6);
-  context.globalAlpha = 1;
-  glow(context, shining, k, (curve) => tone(curve.state, colours));
-  edges(context, shining, k, colours, 2.6);
-  if (k >= READABLE) {
-    for (const curve of curves) {
-      context.globalAlpha = lit.has(curve.id) ? 1 : dim;
-      if (curve.latency !== null) tag(context, curve, k, colours);
-      else if (curve.state === "unhealthy" && (k >= ROOMY || curve.source === "router"))
-        cross(context, curve, colours);
+/** A painter that keeps its paths. */
+export class GraphPainter {
+  readonly #rest = new Bundles<Condition>();
+  readonly #halo = new Bundles();
+  readonly #lit = new Bundles<Condition>();
+
+  paint(canvas: HTMLCanvasElement, camera: Camera, scene: Scene, colours: Colours): void {
+    const context = surface(canvas, camera);
+    const { view } = camera;
+    const { k } = camera.pose;
+    const { marks, layout, lit } = scene;
+    const dim = marks.selected === null ? 1 : 0.3;
+    const curves = [...layout.curves.values()].filter((curve) => crosses(curve, view));
+    const rest = curves.filter((curve) => !curve.minor && !lit.has(curve.id));
+    const shining = curves.filter((curve) => lit.has(curve.id));
+    context.globalAlpha = dim;
+    edges(context, this.#rest.of(rest, state), k, colours, 1.6);
+    context.globalAlpha = 1;
+    const halo = this.#halo.of(shining, (curve) => tone(curve.state, colours));
+    glow(context, halo, k, shining.length > CROWD);
+    edges(context, this.#lit.of(shining, state), k, colours, 2.6);
+    if (k >= READABLE) {
+      for (const curve of curves) {
+        context.globalAlpha = lit.has(curve.id) ? 1 : dim;
+        if (curve.latency !== null) tag(context, curve, k, colours);
+        else if (curve.state === "unhealthy" && (k >= ROOMY || curve.source === "router"))
+          cross(context, curve, colours);
+      }
     }
+    for (const placed of layout.nodes.values()) {
+      if (!within(placed, view)) continue;
+      context.globalAlpha = marks.selected === null || scene.near.has(placed.id) ? 1 : dim;
+      card(context, placed, scene, k, colours);
+    }
+    context.globalAlpha = 1;
   }
-  for (const placed of layout.nodes.values()) {
-    if (!within(placed, view)) continue;
-    context.globalAlpha = marks.selected === null || scene.near.has(placed.id) ? 1 : dim;
-    card(context, placed, scene, k, colours);
-  }
-  context.globalAlpha = 1;
 }
 
 const HALO = [
@@ -75,31 +84,23 @@ const HALO = [
 ] as const;
 /** The same for many curves at once, at a third of the cost. */
 const DENSE = [[6, 0.3]] as const;
-const CROWD = 48;
+export const CROWD = 48;
 
-/** Light around `curves`; wide strokes, since a canvas' own blur is slow. */
+const state = (curve: Curve): Condition => curve.state;
+
+/** Light around the curves of `bundles`, which are paths by colour; wide strokes, since a canvas' own blur is slow. */
 export function glow(
   context: CanvasRenderingContext2D,
-  curves: readonly Curve[],
+  bundles: ReadonlyMap<string, Path2D>,
   k: number,
-  colour: (curve: Curve) => string,
+  crowded: boolean,
 ): void {
   const width = Math.max(1, 0.5 / k);
   const alpha = context.globalAlpha;
-  const bundles = new Map<string, Path2D>();
-  for (const curve of curves) {
-    const name = colour(curve);
-    let path = bundles.get(name);
-    if (!path) {
-      path = new Path2D();
-      bundles.set(name, path);
-    }
-    line(path, curve);
-  }
   context.lineCap = "butt";
   for (const [name, path] of bundles) {
     context.strokeStyle = name;
-    for (const [wide, strength] of curves.length > CROWD ? DENSE : HALO) {
+    for (const [wide, strength] of crowded ? DENSE : HALO) {
       context.globalAlpha = alpha * strength;
       context.lineWidth = wide * width;
       context.stroke(path);
@@ -110,20 +111,11 @@ export function glow(
 
 function edges(
   context: CanvasRenderingContext2D,
-  curves: readonly Curve[],
+  bundles: ReadonlyMap<Condition, Path2D>,
   k: number,
   colours: Colours,
   width: number,
 ): void {
-  const bundles = new Map<Condition, Path2D>();
-  for (const curve of curves) {
-    let path = bundles.get(curve.state);
-    if (!path) {
-      path = new Path2D();
-      bundles.set(curve.state, path);
-    }
-    line(path, curve);
-  }
   context.lineCap = "butt";
   context.lineWidth = width * Math.max(1, 0.8 / k);
   for (const [state, path] of bundles) {
@@ -133,12 +125,6 @@ function edges(
     context.stroke(path);
   }
   context.setLineDash([]);
-}
-
-function line(path: Path2D, { x0, y0, x1, y1 }: Curve): void {
-  const bend = (x1 - x0) / 2;
-  path.moveTo(x0, y0);
-  path.bezierCurveTo(x0 + bend, y0, x1 - bend, y1, x1, y1);
 }
 
 function tag(context: CanvasRenderingContext2D, curve: Curve, k: number, colours: Colours): void {

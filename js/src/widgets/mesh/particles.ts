@@ -1,16 +1,18 @@
 // Paints what moves, on a canvas of its own above the graph: light on active edges, and particles.
+import { Bundles } from "./bundles.ts";
 import type { Camera } from "./camera.ts";
 import type { Flow } from "./flow.ts";
 import { along, type Curve } from "./layout.ts";
-import { crosses, glow, surface } from "./painter.ts";
+import { CROWD, crosses, glow, surface } from "./painter.ts";
 import type { Scene } from "./scene.ts";
 import type { Colours } from "./theme.ts";
 
 const SIZE = 26;
 
-/** A painter that keeps its sprites. */
+/** A painter that keeps its sprites and paths. */
 export class ParticlePainter {
   readonly #sprites = new Map<string, HTMLCanvasElement>();
+  readonly #light = new Bundles();
 
   /** Paint; returns how many particles are on show, and how many of them are red. */
   paint(
@@ -36,12 +38,11 @@ export class ParticlePainter {
           shining.set(curve.id, [curve, bad || failing(curve) ? colours.bad : colours.good]);
       }
     }
-    glow(
-      context,
+    const light = this.#light.of(
       [...shining.values()].map(([curve]) => curve),
-      k,
       (curve) => shining.get(curve.id)?.[1] ?? colours.good,
     );
+    glow(context, light, k, shining.size > CROWD);
     const size = SIZE * Math.max(1, Math.min(0.7 / k, 14));
     // Drawn as large as it is shown, so that nothing is scaled a thousand times a frame.
     const pixels = Math.max(4, Math.round(size * k * (window.devicePixelRatio || 1)));

@@ -2,7 +2,7 @@
 import { attribute } from "../dom.ts";
 import { between, type Camera, type Pose } from "./camera.ts";
 import type { Flow } from "./flow.ts";
-import { paint } from "./painter.ts";
+import { GraphPainter } from "./painter.ts";
 import { ParticlePainter } from "./particles.ts";
 import type { Scene } from "./scene.ts";
 import type { Theme } from "./theme.ts";
@@ -23,7 +23,8 @@ export interface Stage {
 
 export class Screen {
   readonly #on: Stage;
-  readonly #painter = new ParticlePainter();
+  readonly #still = new GraphPainter();
+  readonly #moving = new ParticlePainter();
   readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
   readonly #size: ResizeObserver;
   readonly #sight: IntersectionObserver;
@@ -109,11 +110,11 @@ export class Screen {
     if (camera.width > 1) {
       if (this.#stale) {
         theme.refresh();
-        paint(graph, camera, scene, theme.colours);
+        this.#still.paint(graph, camera, scene, theme.colours);
       }
       this.#stale = false;
       flow.advance(now);
-      const [all, red] = this.#painter.paint(particles, camera, scene, flow, theme.colours, now);
+      const [all, red] = this.#moving.paint(particles, camera, scene, flow, theme.colours, now);
       attribute(root, "data-particles", all);
       attribute(root, "data-red", red);
       attribute(root, "data-active", flow.active.size);

@@ -1,0 +1,108 @@
+// Looks at the widgets in places other than a running JupyterLab: `node elsewhere.mjs '{"place", "url", ...}'`
+// with "notebook" (Notebook 7), "marimo", "export" (a page of nbconvert without a network) or "saved"
+// (a saved notebook without a kernel). Prints what was seen; ../../tests/browser/test_elsewhere.py judges it.
+import { Person } from "./notebook.mjs";
+
+const plan = JSON.parse(process.argv[2]);
+const LONG = { timeout: 60_000 };
+const HERE = /^(https?|wss?):\/\/(127\.0\.0\.1|localhost)[:/]/;
+
+/** Whether the card and the Mesh live: what they show, an answer to a click, a change from elsewhere. */
+async function live(page, seen) {
+  const card = page.locator(".bago-status:not(.bago-mesh)");
+  const mesh = page.locator(".bago-mesh");
+  for (const [name, view] of Object.entries({ card, mesh })) {
+    await view.and(page.locator('[data-state="up"]')).waitFor(LONG);
+    await view.scrollIntoViewIfNeeded();
+    seen[name] = await view.innerText();
+  }
+  seen.tree = await mesh.getByRole("treeitem").allTextContents();
+  await mesh.locator("button", { hasText: "Refresh" }).click();
+  await mesh.locator("header .bago-note, .bago-note", { hasText: "healthy" }).first().waitFor();
+  seen.refreshed = true;
+  const url = (await card.innerText()).match(/http:\S+\/v1/)[0];
+  const refused = await page.request.post(`${url}/chat/completions`, {
+    data: { model: "nothing", messages: [{ role: "user", content: "hello" }] },
+  });
+  seen.refused = refused.status();
+  await card.filter({ hasText: "1 requests" }).waitFor();
+  seen.told = true;
+}
+
+const places = {
+  async notebook(person, seen) {
+    const { page } = person;
+    await page.goto(`${plan.url}/notebooks/card.ipynb?token=${plan.token}`, LONG);
+    await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor(LONG);
+    await person.run(0);
+    await live(page, seen);
+  },
+
+  async marimo(person, seen) {
+    await person.page.goto(plan.url, LONG);
+    await live(person.page, seen);
+  },
+
+  async export(person, seen) {
+    const { page } = person;
+    await page.goto(plan.url, { waitUntil: "domcontentloaded" });
+    seen.cells = await page
+      .locator(".jp-Cell")
+      .evaluateAll((cells) =>
+        cells.map((cell) =>
+          [...cell.querySelectorAll(".jp-OutputArea-output")].map((output) => output.innerText).join("\n"),
+        ),
+      );
+    const drawing = page.locator('svg[aria-label="Mesh"]').first();
+    seen.drawing = { box: await drawing.boundingBox(), text: await drawing.textContent() };
+    seen.markup = await page.locator(".jp-OutputArea-output i").count();
+  },
+
+  async saved(person, seen) {
+    const { page } = person;
+    const kernels = async () => {
+      const answer = await page.request.get(`${plan.url}/api/sessions?token=${plan.token}`);
+      return (await answer.json()).filter((session) => session.path === "saved.ipynb");
+    };
+    const mesh = page.locator(".bago-mesh").first();
+    const look = async () => {
+      await mesh.scrollIntoViewIfNeeded();
+      const tree = await mesh.getByRole("treeitem").allTextContents();
+      return [await mesh.getAttribute("data-state"), await mesh.innerText(), tree];
+    };
+    const menu = async (name, entry) => {
+      await page.getByRole("menuitem", { name, exact: true }).click();
+      await page.getByRole("menuitem", { name: entry }).click();
+    };
+    await page.goto(`${plan.url}/lab/tree/saved.ipynb?token=${plan.token}`, LONG);
+    await page.getByText(/\| Idle/).waitFor(LONG);
+    seen.untrusted = await page.locator(".jp-OutputArea-output").last().innerText();
+    await page.keyboard.press("Control+Shift+C");
+    await page.getByRole("textbox", { name: "Command Palette Section" }).fill("Trust Notebook");
+    await page.keyboard.press("Enter");
+    await page.locator(".jp-Dialog").getByRole("button", { name: "Yes" }).click();
+    await mesh.waitFor(LONG);
+    seen.fresh = await look();
+    await menu("Kernel", "Shut Down Kernel");
+    await page.getByText(/No Kernel/).first().waitFor();
+    seen.over = await look();
+    seen.left = await kernels();
+  },
+};
+
+await Person.tell(plan, plan.place, async (person, seen) => {
+  const { page } = person;
+  seen.elsewhere = [];
+  await page.route(
+    (url) => url.protocol.startsWith("http") && !HERE.test(url.href),
+    (route) => {
+      seen.elsewhere.push(route.request().url());
+      return route.abort();
+    },
+  );
+  try {
+    await places[plan.place](person, seen);
+  } finally {
+    await page.screenshot({ path: `${plan.shots}/elsewhere-${plan.place}.png`, fullPage: true });
+  }
+});

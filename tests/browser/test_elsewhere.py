@@ -1,0 +1,171 @@
+"""The widgets outside a running JupyterLab: Notebook 7, marimo, nbconvert's pages, saved notebooks."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAME = "attic <i>1</i>"
+VIEWS = "MeshView NodesView ModelsView Playground DashboardView SettingsView"
+TITLES = ["Mesh of", "Nodes", "Models of", "Playground of", "Requests since the start", "Settings of"]
+TWINS_FIRST = "--NbConvertBase.display_data_priority=['text/html', 'image/svg+xml', 'image/png', 'text/plain']"
+APP = f"""
+import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import marimo as mo
+
+    import bago_jupyter as bago
+    from bago_jupyter.widgets import MeshView, StatusCard
+
+    node = bago.up(port=0, name={NAME!r})
+    return MeshView, StatusCard, mo, node
+
+
+@app.cell
+def _(MeshView, mo, node):
+    mo.ui.anywidget(MeshView(node))
+    return
+
+
+@app.cell
+def _(StatusCard, node):
+    StatusCard(node)
+    return
+"""
+
+
+@pytest.mark.skipif(find_spec("notebook") is None, reason="Notebook 7 is not installed")
+def test_notebook_7(module_lab: Any) -> None:
+    module_lab.notebook(
+        f"%load_ext bago_jupyter\n%bago up --port 0 --name {NAME!r}\n"
+        "import bago_jupyter\nfrom bago_jupyter.widgets import StatusCard\n"
+        "display(StatusCard(bago_jupyter.node()))\nbago_jupyter.ui('mesh')"
+    )
+    lives(module_lab.drive("elsewhere.mjs", place="notebook"))
+
+
+@pytest.mark.skipif(find_spec("marimo") is None, reason="marimo is not installed")
+def test_marimo(module_lab: Any, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "marimo", "run", "app.py", "--headless", "--no-token"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    folders = {f"XDG_{name}_HOME": str(tmp_path / name.lower()) for name in ("CONFIG", "STATE", "CACHE")}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environ(tmp_path) | folders, stdout=log, stderr=log, cwd=tmp_path
+        )
+        try:
+            wait(f"http://127.0.0.1:{port}/health", process, tmp_path / "log")
+            lives(module_lab.drive("elsewhere.mjs", place="marimo", url=f"http://127.0.0.1:{port}"))
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A notebook with every view that nbconvert ran, and the connection key that its node had handed out."""
+    folder = tmp_path_factory.mktemp("saved")
+    code = ["import bago_jupyter as bago", "from bago_jupyter import widgets"]
+    code += [f"node = bago.up(port=0, name={NAME!r})", "_ = open('key', 'w').write(node.make_key().text)"]
+    cells = ["\n".join(code), *(f"widgets.{view}(node)" for view in VIEWS.split()), "bago.ui()"]
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(made, folder / "plan.ipynb")
+    convert(folder, "notebook", "plan.ipynb", "saved.ipynb", "--execute")
+    secret = re.search(r"[?&]s=([^&]+)", (folder / "key").read_text())
+    assert secret is not None
+    return folder, secret[1]
+
+
+def test_an_exported_page_without_a_network(module_lab: Any, saved: tuple[Path, str]) -> None:
+    folder, key = saved
+    convert(folder, "html", "saved.ipynb", "saved.html", TWINS_FIRST)
+    for name in ("saved.ipynb", "saved.html"):
+        text = (folder / name).read_text()
+        assert "attic" in text and key not in text, f"a key in {name}"
+    seen = module_lab.drive("elsewhere.mjs", place="export", url=(folder / "saved.html").as_uri())
+    assert "failed" not in seen, seen["failed"]
+    _, *views, together = seen["cells"]
+    assert len(views) == len(TITLES)
+    for shown, title in zip(views, TITLES, strict=True):
+        assert title in shown and title in together
+    assert NAME in seen["drawing"]["text"] and seen["drawing"]["box"]["height"] > 20
+    assert seen["markup"] == 0
+
+
+def test_a_saved_notebook_without_a_kernel(module_lab: Any, saved: tuple[Path, str]) -> None:
+    read = nbformat.read(saved[0] / "saved.ipynb", as_version=4)
+    read.cells = read.cells[:2]
+    made = module_lab.root / "work" / "saved.ipynb"
+    nbformat.write(read, made)
+    seen = module_lab.drive("elsewhere.mjs", place="saved")
+    assert "failed" not in seen, seen["failed"]
+    assert seen["problems"] == [] and seen["left"] == []
+    assert "Mesh of" in seen["untrusted"] and NAME in seen["untrusted"]
+    for state, text, tree in (seen["fresh"], seen["over"]):
+        assert state == "stale" and "no kernel" in text.lower(), text
+        assert any(NAME in row for row in tree)
+
+
+def test_nothing_is_fetched_from_elsewhere() -> None:
+    """What the widgets are made of names no host but in examples; VS Code has to do with it as it is."""
+    found = set()
+    for path in (ROOT / "bago_jupyter" / "widgets").rglob("*"):
+        if path.suffix in (".js", ".css", ".py"):
+            text = path.read_text()
+            found |= set(re.findall(r"(?:https?|wss?)://[\w.-]+\.\w+", text))
+            assert not re.search(r"""import\s*\(?\s*["'](?:https?:)?//|@import|url\(\s*["']?(?:https?:)?//""", text)
+    assert found <= {"http://www.w3.org", "https://manager.example.com"}
+
+
+def lives(seen: dict[str, Any]) -> None:
+    assert "failed" not in seen, seen["failed"]
+    assert seen["problems"] == []
+    assert NAME in seen["card"] and "llama.cpp" in seen["card"]
+    assert any(NAME in row for row in seen["tree"])
+    assert seen["refreshed"] and seen["refused"] == 404 and seen["told"]
+
+
+def environ(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BAGO_")}
+    return kept | {"BAGO_HOME": str(folder / "home")}
+
+
+def convert(folder: Path, to: str, source: str, target: str, *options: str) -> None:
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", to, source, "--output", target, *options]
+    done = subprocess.run(
+        command, cwd=folder, env=environ(folder), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
