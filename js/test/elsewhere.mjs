@@ -34,7 +34,11 @@ const places = {
     const { page } = person;
     await page.goto(`${plan.url}/notebooks/card.ipynb?token=${plan.token}`, LONG);
     await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor(LONG);
-    await person.run(0);
+    // A cell that is run before the kernel is connected is dropped, and nothing on the page tells when it is.
+    while (/^\[ ?\]/.test((await person.prompt(0).innerText()).trim())) {
+      await person.run(0);
+      await page.waitForTimeout(1000);
+    }
     await live(page, seen);
   },
 
@@ -78,13 +82,16 @@ const places = {
     await page.getByText(/\| Idle/).waitFor(LONG);
     seen.untrusted = await page.locator(".jp-OutputArea-output").last().innerText();
     await page.keyboard.press("Control+Shift+C");
-    await page.getByRole("textbox", { name: "Command Palette Section" }).fill("Trust Notebook");
+    await page.locator(".lm-CommandPalette-input").locator("visible=true").first().fill("Trust Notebook");
     await page.keyboard.press("Enter");
-    await page.locator(".jp-Dialog").getByRole("button", { name: "Yes" }).click();
+    await page.locator(".jp-Dialog .jp-mod-accept").click();
     await mesh.waitFor(LONG);
     seen.fresh = await look();
     await menu("Kernel", "Shut Down Kernel");
-    await page.getByText(/No Kernel/).first().waitFor();
+    await page
+      .getByText(/No Kernel/)
+      .first()
+      .waitFor();
     seen.over = await look();
     seen.left = await kernels();
   },

