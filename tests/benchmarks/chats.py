@@ -28,7 +28,7 @@ class Kind(NamedTuple):
     """Of an answer."""
 
 
-KINDS = (Kind(1, 50, 64), Kind(4, 12, 64))
+KINDS = (Kind(1, 50, 64),)
 _SYSTEM = "You are the patient guide of a museum. Answer in plain words and stay with what was asked."
 _ASKED = (
     "And then?",

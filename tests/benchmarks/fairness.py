@@ -15,7 +15,7 @@ from .results import Cell, Table, aim, figure
 
 QUEUED = 200
 SINGLES = 12
-RUNS = 3
+RUNS = 1
 SLOTS = 4
 CROWD_TOKENS = 48
 TOKENS = 8

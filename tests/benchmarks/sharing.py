@@ -27,6 +27,6 @@ GROUP = Group(
     name="sharing",
     title="Callers and chats",
     method=METHOD,
-    bound=420,
+    bound=900,
     measure=measure,
 )
