@@ -235,7 +235,7 @@ class Dispatcher:
         self,
         asked: Asked,
         row: Row,
-        rest: Sequence[Row] | deque[Row],
+        rest: deque[Row],
         race: Race[Answer] | None,
         *,
         reserved: bool = False,

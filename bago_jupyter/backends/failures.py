@@ -15,8 +15,6 @@ OURS = frozenset({401, 403})
 """Statuses with which a remote backend refuses this node, not the client: it was asked with our key."""
 ELSEWHERE = frozenset({*OURS, 404})
 """Statuses of a remote backend after which another one is asked: ours to answer for, or a stale catalogue."""
-
-
 LONGEST = 86400.0
 """Seconds of a ``Retry-After`` that are passed on."""
 PEEKED = frozenset({400, 500})

@@ -8,6 +8,7 @@ from itertools import islice
 
 from ..errors import NotFound
 from ..router import Inputs, Plan, Shape, plan
+from ..router.outcome import verdict
 from ..wire import Counts, Decision
 from .base import Request
 
@@ -59,12 +60,8 @@ class Records:
         decision.outcome = outcome
         counts = self.counts
         counts.in_flight -= 1
-        if outcome == "cancelled":
-            counts.cancelled += 1
-        elif outcome == "ok" and status is not None and status < 400:
-            counts.ok += 1
-        else:
-            counts.failed += 1
+        kind = verdict(status, outcome)
+        setattr(counts, kind, getattr(counts, kind) + 1)
         counts.prompt_tokens += decision.prompt_tokens or 0
         counts.completion_tokens += decision.completion_tokens or 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from .outcome import verdict
+
 DEFAULT_SPEED = 50.0
 """Tokens per second assumed of a backend that was never measured."""
 SMOOTHING = 0.2
@@ -71,12 +73,8 @@ class Load(msgspec.Struct, kw_only=True):
 
     def ended(self, status: int | None, outcome: str) -> None:
         """An attempt is over, with the ``status`` and the ``outcome`` that its decision records."""
-        if outcome == "cancelled":
-            self.cancelled += 1
-        elif outcome == "ok" and status is not None and status < 400:
-            self.ok += 1
-        else:
-            self.failed += 1
+        kind = verdict(status, outcome)
+        setattr(self, kind, getattr(self, kind) + 1)
 
     def measured(self, tokens: int, seconds: float) -> None:
         """An answer of ``tokens`` took ``seconds`` from its first byte to its last."""

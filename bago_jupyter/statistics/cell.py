@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from ..router.outcome import verdict
 from ..wire import Attempt, Decision
 from .buckets import BOUNDS, BUCKETS
 
@@ -73,14 +74,11 @@ class Cell:
     def add(self, decision: Decision, attempt: Attempt | None) -> None:
         """Count a request that is over; ``attempt`` is the one that it ended with."""
         seconds = max(0.0, decision.seconds or 0.0)  # the wall clock may have been set back meanwhile
-        if decision.outcome == "ok" and (decision.status or 0) < 400:
-            self.ok += 1
+        kind = verdict(decision.status, decision.outcome)
+        setattr(self, kind, getattr(self, kind) + 1)
+        if kind == "ok":
             self.latency_seconds += seconds
             self.latency[bisect_left(BOUNDS, seconds)] += 1
-        elif decision.outcome == "cancelled":
-            self.cancelled += 1
-        else:
-            self.failed += 1
         self.prompt_tokens += min(decision.prompt_tokens or 0, MOST_TOKENS)
         tokens = min(decision.completion_tokens or 0, MOST_TOKENS)
         self.completion_tokens += tokens
