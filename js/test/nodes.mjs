@@ -208,7 +208,7 @@ async function work(person, seen) {
   seen.darkFaults = await person.faults(".bago-nodes");
   seen.newKey = await makeKey(study);
   await press(study, "New key instead");
-  await page.waitForFunction((old) => !document.body.innerHTML.includes(old), seen.newKey);
+  await key(study).filter({ hasNotText: seen.newKey }).waitFor();
   seen.newerKey = await key(study).textContent();
   await press(study, "Revoke this key");
   await key(study).waitFor({ state: "detached" });

@@ -34,7 +34,7 @@ export class Said {
 }
 
 /** Run `deed` once at a time on behalf of `button`, which keeps its focus meanwhile. */
-async function busy(button: HTMLElement, said: Said, deed: Deed): Promise<boolean> {
+export async function busy(button: HTMLElement, said: Said, deed: Deed): Promise<boolean> {
   if (button.ariaDisabled === "true") return false;
   attribute(button, "aria-disabled", "true");
   try {
@@ -248,6 +248,31 @@ export function enters(to: HTMLButtonElement, ...inputs: HTMLElement[]): void {
 /** Let line breaks be typed in `root`: JupyterLab cancels them, by a listener on the control, in every cell. */
 export function shield(root: HTMLElement): void {
   root.addEventListener("beforeinput", (event) => event.stopPropagation(), true);
+}
+
+/** What `deed` answers; `inputs` are emptied then, unless somebody wrote in them again while it was at work. */
+export async function spend<T>(
+  inputs: (HTMLInputElement | HTMLTextAreaElement)[],
+  deed: () => Promise<T>,
+): Promise<T> {
+  let touched = false;
+  const touch = (): void => {
+    touched = true;
+  };
+  for (const input of inputs) input.addEventListener("input", touch);
+  try {
+    const answer = await deed();
+    if (!touched) for (const input of inputs) input.value = "";
+    return answer;
+  } finally {
+    for (const input of inputs) input.removeEventListener("input", touch);
+  }
+}
+
+/** Write `value` into `input` on somebody's behalf, as if it was typed. */
+export function write(input: HTMLInputElement | HTMLTextAreaElement, value: string): void {
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 /** A titled part of a view. */

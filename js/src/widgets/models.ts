@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { Link } from "./base.ts";
 import { attribute, element, rows, text } from "./dom.ts";
-import { button, enters, entry, Said, unique } from "./form.ts";
+import { button, enters, entry, Said, spend, unique } from "./form.ts";
 import { showJobs } from "./models/jobs.ts";
 import { makeRow, moveRow, updateRow } from "./models/row.ts";
 import type { Group, Job, Route, Runner, State } from "./models/state.ts";
@@ -115,9 +115,8 @@ class View {
   async #pull(): Promise<void> {
     const source = this.#source.input.value.trim();
     if (!source) throw new Error("Name what to pull: a starter, hf:org/repo/file.gguf, a URL or a path.");
-    await this.#ask("pull", { source, name: this.#name.input.value.trim(), on: this.#into.value });
-    this.#source.input.value = "";
-    this.#name.input.value = "";
+    const [name, on] = [this.#name.input.value.trim(), this.#into.value];
+    await spend([this.#source.input, this.#name.input], () => this.#ask("pull", { source, name, on }));
   }
 
   #fillStarters(starters: { name: string; size: number; note: string }[]): void {

@@ -1,8 +1,8 @@
 // The dialog that adds a connection. Its keys are sent in the request and kept nowhere here.
 import { element, text } from "../dom.ts";
-import { button, enters, entry, Said, SECRET, unique } from "../form.ts";
+import { button, enters, entry, Said, SECRET, spend, unique } from "../form.ts";
 import { KINDS } from "./kinds.ts";
-import type { Ask, Hop } from "./state.ts";
+import type { Ask } from "./state.ts";
 import { hopList, showHops } from "./words.ts";
 
 export class AddConnection {
@@ -25,10 +25,9 @@ export class AddConnection {
     this.#type.addEventListener("change", () => this.#suit());
     const add = button("Add", this.#said, async () => {
       showHops(this.#hops, []);
-      const hops = (await ask("add_connection", { wanted: this.#wanted() })) as Hop[];
-      over.say(`${this.#name.input.value} is added.`);
-      showHops(this.#hops, hops);
-      for (const { input } of [this.#name, this.#url]) input.value = "";
+      const wanted = this.#wanted();
+      await spend([this.#name.input, this.#url.input], () => ask("add_connection", { wanted }));
+      over.say(`${wanted.name} is added.`);
       this.root.close();
     });
     const inputs = [this.#name, this.#url, this.#access, this.#secret, this.#variable, this.#domain];

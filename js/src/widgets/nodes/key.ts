@@ -1,6 +1,6 @@
 // Makes connection keys. A key reaches the page in the answer to a request, and leaves it when it is over.
 import { attribute, element, rows, text } from "../dom.ts";
-import { button, confirmed, copier, part, Said } from "../form.ts";
+import { busy, button, confirmed, copier, part, Said } from "../form.ts";
 import * as plain from "../plain.ts";
 import type { Ask, Key, Nodes } from "./state.ts";
 
@@ -31,7 +31,12 @@ export class KeyMaker {
   constructor(ask: Ask) {
     this.#ask = ask;
     this.#make = button("Generate connection key", this.#said, () => this.#generate());
-    const again = button("New key instead", this.#said, () => this.#generate(this.#secret?.id));
+    const again = element("button", { type: "button" }, "New key instead");
+    again.addEventListener("click", () => {
+      const old = this.#secret?.id;
+      this.#forget(""); // so that nobody copies or revokes a key that is being replaced
+      void busy(this.#make, this.#said, () => this.#generate(old));
+    });
     const revoke = button(
       "Revoke",
       this.#said,

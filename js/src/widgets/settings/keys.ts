@@ -1,6 +1,6 @@
 // Named API keys. A new one is in the page from the answer that makes it until it is put away, and nowhere else.
 import { element, rows, text } from "../dom.ts";
-import { button, confirmed, copier, enters, entry, part, Said } from "../form.ts";
+import { button, confirmed, copier, enters, entry, part, Said, spend } from "../form.ts";
 import type { ApiKey, Ask, Settings } from "./state.ts";
 
 export class ApiKeys {
@@ -16,11 +16,13 @@ export class ApiKeys {
     this.#ask = ask;
     const name = entry("Name of a new key", { maxlength: 63, placeholder: "laptop" });
     const add = button("Add API key", this.#said, async () => {
-      const made = (await ask("add_api_key", { name: name.input.value })) as { name: string; key: string };
+      const made = (await spend([name.input], () => ask("add_api_key", { name: name.input.value }))) as {
+        name: string;
+        key: string;
+      };
       text(this.#words, `API key ${made.name}; it is shown only now:`);
       text(this.#key, made.key);
       this.#shown.hidden = false;
-      name.input.value = "";
     });
     enters(add, name.input);
     const done = element("button", { type: "button" }, "Done");

@@ -1,6 +1,6 @@
 // Who this node is, who finds it, and who may use it from outside.
 import { element, text } from "../dom.ts";
-import { button, confirmed, enters, entry, Field, part, Said, SECRET } from "../form.ts";
+import { button, confirmed, enters, entry, Field, part, Said, SECRET, spend } from "../form.ts";
 import type { Ask, Settings } from "./state.ts";
 
 /** Name, advertising, discovery. */
@@ -117,9 +117,7 @@ class SecretSetting {
     const { root, input } = entry(label, SECRET);
     const set = button(words.set, this.#said, async () => {
       if (!input.value.trim()) throw new Error(`Type the ${label} first.`);
-      const typed = input.value;
-      await save(typed.trim());
-      if (input.value === typed) input.value = "";
+      await spend([input], () => save(input.value.trim()));
       return words.yes;
     });
     enters(set, input);

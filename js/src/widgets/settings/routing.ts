@@ -1,6 +1,6 @@
 // How requests find a model: the policy, names that lead to chains of models, sharing, drain.
 import { attribute, element, rows, text } from "../dom.ts";
-import { button, confirmed, entry, Field, part, Said, unique } from "../form.ts";
+import { button, confirmed, entry, Field, part, Said, spend, unique, write } from "../form.ts";
 import type { Ask, Route, Settings, Shared } from "./state.ts";
 
 /** The routing policy, and whether this node takes requests. */
@@ -57,14 +57,15 @@ export class Routes {
     this.#known.addEventListener("change", () => {
       const typed = this.#targets.value.trimEnd();
       if (this.#known.value)
-        this.#targets.value = typed ? `${typed}\n${this.#known.value}` : this.#known.value;
+        write(this.#targets, typed ? `${typed}\n${this.#known.value}` : this.#known.value);
       this.#known.value = "";
     });
     const save = button("Save route", this.#said, async () => {
       const name = this.#name.input.value;
       const targets = this.#targets.value.split("\n").map((line) => line.trim());
-      await ask("set_route", { name, targets: targets.filter(Boolean) });
-      this.#name.input.value = this.#targets.value = "";
+      await spend([this.#name.input, this.#targets], () =>
+        ask("set_route", { name, targets: targets.filter(Boolean) }),
+      );
       return `${name} is set.`;
     });
     this.root = part(
@@ -131,8 +132,8 @@ export class Routes {
       element("span", { class: "bago-muted bago-small" }),
     );
     edit.addEventListener("click", () => {
-      this.#name.input.value = name;
-      this.#targets.value = row.dataset.targets ?? "";
+      write(this.#name.input, name);
+      write(this.#targets, row.dataset.targets ?? "");
       this.#targets.focus();
     });
     return row;
