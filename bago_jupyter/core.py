@@ -24,9 +24,10 @@ from .discovery import Announcement
 from .engines.describe import describe_all
 from .engines.engine import ENGINES, accelerator
 from .engines.library import Library
+from .engines.pulls import Pulls
 from .engines.runners import Runners
-from .errors import BagoError, StateError
-from .events import Bus, LibraryChanged, NodeDown, NodesChanged, NodeUp, Notice, RunnerChanged
+from .errors import BagoError, SettingsError, StateError
+from .events import Bus, LibraryChanged, NodeDown, NodesChanged, NodeUp, Notice, PullProgress, RunnerChanged
 from .identity import Identity
 from .mesh import Mesh
 from .mesh.sharing import Sharing
@@ -36,7 +37,7 @@ from .settings import Settings
 from .state import Home
 from .statistics import Statistics
 from .trust.apikeys import ApiKeys
-from .wire import NodeFile, Place, RunnerInfo, Status
+from .wire import NodeFile, Place, PullInfo, RunnerInfo, Status
 
 log = logging.getLogger("bago.node")
 
@@ -71,6 +72,7 @@ class Node:
         self._extra = tuple(backends)
         self._stack = AsyncExitStack()
         self._announcing: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[Any] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     @property
@@ -85,6 +87,7 @@ class Node:
 
     async def start(self) -> Node:
         """Come up: lock, identity, library, runners, API. Undone as a whole if a part fails."""
+        self._starting = asyncio.current_task()
         try:
             async with AsyncExitStack() as stack:
                 await self._start(stack)
@@ -92,12 +95,15 @@ class Node:
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise StateError(f"The home {self.home.root} cannot be used: {where}{error.strerror}.") from None
+        finally:
+            self._starting = None
         self.bus.publish(NodeUp(name=self.name, url=self.status().url))
         log.info("Node %s (%s) is up on port %d", self.name, self.identity.short, self.file.port)
         return self
 
     async def stop(self, reason: str = "asked to stop") -> None:
-        """Go down within 1.5 s: everything that was started ends, in the reverse order."""
+        """Go down within 1.5 s: everything that was started ends, in the reverse order; a start under way is
+        given up."""
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._stop(reason))
         await asyncio.shield(self._stopping)
@@ -137,6 +143,7 @@ class Node:
         self.identity = Identity.open(home)
         settings = self.settings = sharedhost.with_key(settings, home)
         self.library = Library(settings.models_dir, home.root / "library.json", self._library_changed)
+        self.pulls = Pulls(settings.models_dir, self._pull_changed)
         self.runners = Runners(settings, self._runner_changed)
         self.dispatcher = Dispatcher(
             self.bus,
@@ -152,8 +159,8 @@ class Node:
         stack.push_async_callback(self.statistics.stop)
         stack.push_async_callback(self.dispatcher.close)
         stack.push_async_callback(self.runners.stop)
-        await self.library.start()
         stack.push_async_callback(self.library.stop)
+        await self.library.start()
         self.local = LocalBackend(self.name, settings, self.library, self.runners)
         self.dispatcher.add(self.local)
         for backend in self._extra:
@@ -208,6 +215,9 @@ class Node:
     async def _stop(self, reason: str) -> None:
         log.info("Node %s stops: %s", self.name, reason)
         self.bus.publish(NodeDown(reason=reason))
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
         try:
             await self._stack.aclose()
         finally:
@@ -218,6 +228,7 @@ class Node:
             settings=self.settings,
             home=self.home,
             library=self.library,
+            pulls=self.pulls,
             runners=self.runners,
             local=self.local,
             dispatcher=self.dispatcher,
@@ -260,9 +271,15 @@ class Node:
         await self.mesh.refresh()
 
     async def _configure(self, changes: dict[str, Any]) -> None:
-        """Change settings live and keep them in ``settings.toml``. Raises :class:`SettingsError`."""
-        self.settings = self._context.settings = self.settings.replace(**changes)
-        self.settings.save(changes)
+        """Keep changed settings in ``settings.toml``, then use them: those of the name, of other nodes, of
+        access and of routing at once, the rest from the next start on. Raises :class:`SettingsError`."""
+        if "home" in changes:
+            raise SettingsError("A node cannot move to another home while it runs.", param="home")
+        settings = self.settings.replace(**changes)
+        settings.save(changes)
+        self.settings = self._context.settings = settings
+        self.local.node = self.name
+        self.dispatcher.refresh()
         self.dispatcher.configure(self.settings.policy, self.settings.max_queue, self.settings.idle_timeout)
         if self.settings.external:
             await self._server.expose()
@@ -276,6 +293,10 @@ class Node:
     def _runner_changed(self, info: RunnerInfo) -> None:
         self._refresh()
         self.bus.publish(RunnerChanged(runner=info))
+
+    def _pull_changed(self, info: PullInfo) -> None:
+        if self.bus.watched:
+            self.bus.publish(PullProgress(pull=info))
 
     def _node_names(self) -> list[str]:
         return [self.name, *(peer.name for peer in self.mesh.peers)]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+LONGEST = 1500
+"""Characters of a message; a longer one is cut in its middle, so that what to do stays readable."""
+
 
 class BagoError(Exception):
     """Base of all errors raised on purpose; ``str(error)`` is safe to show (it holds no secret)."""
@@ -15,8 +18,12 @@ class BagoError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: ClassVar[str] = "internal_error"
+    request: str | None = None
+    """Id of the request that failed, where a client was told it."""
 
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None):
+        if len(message) > LONGEST:  # it repeats what somebody sent
+            message = f"{message[: LONGEST * 2 // 3]} ... {message[-LONGEST // 3 :]}"
         super().__init__(message)
         self.message = message
         self.param = param
@@ -159,6 +166,14 @@ class LoadFailed(BagoError):
     code = "load_failed"
 
 
+class TrialFailed(BagoError):
+    """A connection was tried, and does not work; ``param`` is what to give it, where that is known. Whoever
+    wants it all the same can force it."""
+
+    status = 502
+    code = "connection_failed"
+
+
 class ModelFileError(BagoError):
     """A model file is damaged, incomplete or of a kind that no engine here reads."""
 
@@ -172,6 +187,13 @@ class PullFailed(BagoError):
 
     status = 502
     code = "pull_failed"
+
+
+class PullCancelled(PullFailed):
+    """Somebody else ended the pull; what arrived is kept."""
+
+    status = 409
+    code = "pull_cancelled"
 
 
 class NodeUnreachable(BagoError):

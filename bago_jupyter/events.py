@@ -9,7 +9,7 @@ from typing import Union
 
 import msgspec
 
-from .wire import ModelInfo, Progress, RunnerInfo
+from .wire import ModelInfo, PullInfo, RunnerInfo, Verdict
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
@@ -42,10 +42,9 @@ class RunnerChanged(Event, frozen=True, kw_only=True):
 
 
 class PullProgress(Event, frozen=True, kw_only=True):
-    """A pull moved on."""
+    """A pull began, moved on (told a few times a second) or ended."""
 
-    source: str
-    progress: Progress
+    pull: PullInfo
 
 
 class RequestStarted(Event, frozen=True, kw_only=True):
@@ -57,6 +56,8 @@ class RequestStarted(Event, frozen=True, kw_only=True):
     backend: str
     target: str | None = None
     """The name under which that backend knows the model."""
+    attempt: int = 1
+    """Backends asked for this request so far, this one included."""
 
 
 class RequestMoved(Event, frozen=True, kw_only=True):
@@ -83,7 +84,9 @@ class RequestEnded(Event, frozen=True, kw_only=True):
     target: str | None = None
     """The name under which the last backend knows the model."""
     status: int | None = None
-    """Of the answer; an answer of 400 or above is no success, even if it came whole."""
+    """Of the answer."""
+    verdict: Verdict
+    """What it counts as."""
 
 
 class NodesChanged(Event, frozen=True, kw_only=True):

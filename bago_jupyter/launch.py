@@ -163,25 +163,34 @@ def _start(
             file = _start_child(wanted, arguments)
         else:
             node = Node(wanted, place=where, heir_of=heir_of)
-            if where == "thread":
-                thread = loops.LoopThread(wanted.loop)
-                try:
+            thread = loops.LoopThread(wanted.loop) if where == "thread" else None
+            try:
+                if thread is not None:
                     thread.run(node.start(), START_TIMEOUT)
-                except TimeoutError:
-                    thread.stop()
+                else:
+                    nested.run(node.start())
+                _running.thread, _running.node, file = thread, node, node.file
+            except BaseException as error:
+                _undo(node, thread)
+                if isinstance(error, TimeoutError):
                     raise BagoError(f"The node was not up within {START_TIMEOUT:g} s.") from None
-                except BaseException:
-                    thread.stop()
-                    raise
-                _running.thread = thread
-            else:
-                nested.run(node.start())
-            _running.node, file = node, node.file
+                raise
     except NodeRunsAlready:
         return _await_other(Home(wanted.home))
     _running.where = where
     atexit.register(down)
     return _client(file)
+
+
+def _undo(node: Node, thread: loops.LoopThread | None) -> None:
+    """End a start that failed or was interrupted: it may still go on, or be done in the same moment."""
+    if thread is None:
+        _end_in_kernel(node)
+        return
+    try:
+        _quietly(lambda: thread.run(node.stop("it was not waited for"), STOP_TIMEOUT))
+    finally:
+        thread.stop()
 
 
 def _start_child(settings: Settings, arguments: dict[str, Any]) -> NodeFile:

@@ -25,6 +25,7 @@ SECRETS = ("api_key", "cluster_key")
 _UNKEPT = (*SECRETS, "external")
 """Settings that are not written; ``external`` would forbid a start without the API key, which is not kept."""
 FILE = "settings.toml"
+MOST_SLOTS, MOST_LAYERS = 256, 10_000
 Policy = Literal["balanced", "round-robin", "weighted", "least-loaded", "fastest", "priority"]
 POLICIES: tuple[str, ...] = get_args(Policy)
 
@@ -152,7 +153,10 @@ def _convert(values: dict[str, Any]) -> Settings:
     if settings.advertise and settings.name is None:
         raise SettingsError("A node needs a name before it can advertise itself: set name.", param="name")
     if settings.external and not settings.api_key:
-        raise SettingsError("External access needs an API key: set BAGO_API_KEY.", param="external")
+        raise SettingsError(
+            "External access needs an API key: set one (for good: BAGO_API_KEY), or switch it off.",
+            param="external",
+        )
     shown = settings.name
     if shown is not None and (not shown.strip() or len(shown) > 63 or not shown.isprintable()):
         raise SettingsError("Setting name must have 1 to 63 printable characters.", param="name")
@@ -161,7 +165,9 @@ def _convert(values: dict[str, Any]) -> Settings:
 
 _RANGES = (
     ("port", 0, 65535),
-    ("slots", 1, 256),
+    ("slots", 1, MOST_SLOTS),
+    ("gpu_layers", -1, MOST_LAYERS),
+    ("threads", 0, 1024),
     ("context_length", 256, 16_777_216),
     ("max_body", 1024, 1 << 33),
     ("max_queue", 1, 1 << 20),

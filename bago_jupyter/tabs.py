@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ TABS = {
 
 
 def ui(tab: str | None = None, client: NodeClient | None = None) -> Any:
-    """The views of a node, the running one without ``client``, in tabs; or that of one ``tab`` alone.
+    """The views of a node, the running one without ``client``, in tabs, which are marimo's own there; or that
+    of one ``tab`` alone.
 
     Raises :class:`InvalidRequest` for a tab that is none, and :class:`BagoError` where no node runs.
     """
@@ -34,8 +36,11 @@ def ui(tab: str | None = None, client: NodeClient | None = None) -> Any:
         client = launch.node()
     if tab is not None:
         return _view(tab, client)
-    views = [_view(name, client) for name in TABS]
-    return _tabs()(views, titles=tuple(name.capitalize() for name in TABS))
+    views = {name.capitalize(): _view(name, client) for name in TABS}
+    marimo: Any = sys.modules.get("marimo")
+    if marimo is not None and marimo.running_in_notebook():  # which shows anywidgets, but no other ipywidgets
+        return marimo.ui.tabs({title: marimo.ui.anywidget(view) for title, view in views.items()})
+    return _tabs()(list(views.values()), titles=tuple(views))
 
 
 @functools.cache

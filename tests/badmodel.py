@@ -6,8 +6,11 @@ import contextlib
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from webserver import WebServer
 
 NAMES = ("plain", '<img src="http://names.example/x.png" onerror="window.pwned=1">')
 HOSTILE = """<script>window.pwned = 1; fetch("http://script.example/")</script>
@@ -33,47 +36,29 @@ HOSTILE = """<script>window.pwned = 1; fetch("http://script.example/")</script>
 LONG = "y" * 10_000
 
 
-class BadModel:
+class BadModel(WebServer):
     """``with BadModel() as server``: what it says depends on a word of the last message."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str] = NAMES) -> None:
+        super().__init__()
+        self.names = names
         self.asked: list[dict[str, Any]] = []
         self.left = threading.Event()
         """Set when a client of an endless answer has gone."""
-        self._over = threading.Event()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"{self.address}/v1"
 
-    def __enter__(self) -> BadModel:
-        bad = self
+    def get(self, request: BaseHTTPRequestHandler) -> None:
+        models = [{"id": name, "object": "model", "owned_by": "x"} for name in self.names]
+        self._json(request, 200, {"object": "list", "data": models})
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                models = [{"id": name, "object": "model", "owned_by": "x"} for name in NAMES]
-                bad._json(self, 200, {"object": "list", "data": models})
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if self.path == "/v1/chat/completions":
-                    bad._chat(self, body)
-                else:
-                    bad._json(self, 404, {"error": {"message": "Not here.", "code": "not_found"}})
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def post(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        if request.path == "/v1/chat/completions":
+            self._chat(request, json.loads(body))
+        else:
+            self._json(request, 404, {"error": {"message": "Not here.", "code": "not_found"}})
 
     @staticmethod
     def _json(request: BaseHTTPRequestHandler, status: int, content: Any) -> None:
@@ -100,7 +85,7 @@ class BadModel:
         with contextlib.suppress(ConnectionError):
             if "endless" in said:
                 number = 0
-                while not self._over.is_set():
+                while not self.over.is_set():
                     number += 1
                     self._event(request, {"content": f"{number} "})
                     time.sleep(0.02)

@@ -18,7 +18,7 @@ from bago_jupyter.trust.secret import Secret
 
 
 def run(coroutine: Any) -> Any:
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
+    return asyncio.run(asyncio.wait_for(coroutine, 120))
 
 
 def says(text: str) -> Callable[[Call], Any]:
@@ -74,7 +74,7 @@ class Cluster:
             "path": b"/v1/chat/completions",
             "body": json.dumps({"model": model, "messages": []}).encode(),
             "model": model,
-            "header_timeout": 5.0,
+            "header_timeout": 30.0,
         }
         request = Request(id=f"r{self._count}", **(defaults | fields))  # type: ignore[arg-type]
         return await self.dispatcher.open(request, Shape(model=model, stream=stream, dialect=dialect))

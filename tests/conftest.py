@@ -8,8 +8,19 @@ from pathlib import Path
 
 import filelock
 import pytest
+from hypothesis import HealthCheck, settings
 
 CACHE = Path.home() / ".cache" / "bago-jupyter-tests"
+
+# The same examples in every run, and none that is wrong for being slow: the machine may be busy.
+settings.register_profile(
+    "bago",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("bago")
 
 
 @pytest.fixture(scope="session")

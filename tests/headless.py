@@ -13,7 +13,7 @@ from typing import Any
 from bago_jupyter.client import NodeClient
 from bago_jupyter.state import Home
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -58,7 +58,7 @@ class Headless:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=PATIENCE * 2,
+            timeout=PATIENCE,
         )
 
     def must(self, *words: str, stdin: str = "", **more: str) -> str:

@@ -67,6 +67,7 @@ class Kernel:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("BAGO_")}
         environ |= {"BAGO_HOME": str(home), "BAGO_PORT": "0", "IPYTHONDIR": str(home.parent / "ipython")}
         self.manager = KernelManager(kernel_name="python3")
+        self.manager.shutdown_wait_time = PATIENCE  # it is not killed for being slow to end
         self.manager.start_kernel(env=environ)
         self.client = self.manager.client()
         self.client.start_channels()

@@ -33,7 +33,7 @@ _made = 0
 
 def run(*command: str, check: bool = True, stdin: str | None = None) -> str:
     """Run a command to its end and return what it printed."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=170)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -98,7 +98,7 @@ class Process:
         self.popen.stdin.flush()
 
     def wait_for(
-        self, match: Callable[[dict[str, Any]], bool], timeout: float = 10.0, since: int = 0
+        self, match: Callable[[dict[str, Any]], bool], timeout: float = 30.0, since: int = 0
     ) -> dict[str, Any]:
         """The first JSON line from number ``since`` on that ``match`` accepts, with when it came (``at``)."""
         deadline = time.monotonic() + timeout
@@ -134,7 +134,7 @@ class Process:
         """Kill -9; returns when."""
         at = time.monotonic()
         self.signal(signal.SIGKILL)
-        self.popen.wait(5)
+        self.popen.wait(30)
         return at
 
     def close(self, timeout: float = 3.0) -> None:
@@ -145,7 +145,7 @@ class Process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.popen.wait(timeout)
         self.signal(signal.SIGKILL)
-        self.popen.wait(5)
+        self.popen.wait(30)
         for reader in self._readers:
             reader.join(2)
         for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
@@ -231,7 +231,7 @@ class Lan:
         return self.start(host, sys.executable, "-u", *given, *arguments, environ=environ)
 
     def serve(
-        self, host: int, *, timeout: float = 30.0, home: Path | None = None, **settings: Any
+        self, host: int, *, timeout: float = 60.0, home: Path | None = None, **settings: Any
     ) -> Process:
         """Start a headless node and wait until it is up; ``info`` is the JSON object that it printed."""
         environ = {f"BAGO_{name.upper()}": str(value) for name, value in settings.items()}

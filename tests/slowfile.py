@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+
+from webserver import WebServer
 
 
-class SlowFile:
+class SlowFile(WebServer):
     """``with SlowFile(path) as server``: serves it as ``/slow.gguf``, whatever the query says."""
 
     def __init__(self, path: Path):
+        super().__init__()
         self.content = path.read_bytes()
         self.ranges: list[str | None] = []
         """The ``Range`` of each request."""
-        self._over = threading.Event()
 
     @property
     def half(self) -> int:
@@ -23,30 +23,9 @@ class SlowFile:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/slow.gguf"
+        return f"{self.address}/slow.gguf"
 
-    def __enter__(self) -> SlowFile:
-        answer = self._answer
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                answer(self)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+    def get(self, request: BaseHTTPRequestHandler) -> None:
         wanted = request.headers.get("range")
         self.ranges.append(wanted)
         begin = int(wanted[6:-1]) if wanted else 0
@@ -59,4 +38,4 @@ class SlowFile:
         request.end_headers()
         request.wfile.write(self.content[begin : None if wanted else self.half])
         if not wanted:
-            self._over.wait(60)
+            self.over.wait(600)

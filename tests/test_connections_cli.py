@@ -63,6 +63,7 @@ def test_a_connection_from_adding_to_removing(node: Headless, foreign: Foreign) 
     wrong = node.cli("mesh", "add", "gpu", foreign.url, "--key-env", "K", K="sk-wrong-and-long")
     assert wrong.returncode == 1
     assert "key accepted: no. The key is refused (401)" in wrong.stderr
+    assert "--ask gives a key. --force does it anyway." in wrong.stderr
     assert "sk-wrong" not in wrong.stderr + wrong.stdout
     unset = node.cli("mesh", "add", "gpu", foreign.url, "--key-env", "K")
     assert "K is not set where the node runs" in unset.stderr
@@ -76,7 +77,7 @@ def test_a_connection_from_adding_to_removing(node: Headless, foreign: Foreign) 
     for words in (("help", "mesh", "add"), ("mesh", "add", "--help")):
         assert must(*words).startswith("%bago mesh add [--type"), words
     cluster = node.cli("mesh", "add", "c", foreign.url, "--type", "backend_ai_cluster")
-    assert "A cluster needs a key pair" in cluster.stderr
+    assert "A cluster needs a key pair" in cluster.stderr and "--access-key KEY" in cluster.stderr
 
     added = must("mesh", "add", "gpu", foreign.url + "/v1", "--ask", "--priority", "3", stdin=KEY + "\n")
     assert "key accepted   ok" in added
@@ -114,7 +115,7 @@ def test_a_connection_from_adding_to_removing(node: Headless, foreign: Foreign) 
     until(lambda: node.client.connection("gpu").health == "healthy")
     assert "slots 2" in must("mesh", "update", "gpu", "--slots", "2")
     assert "What should change?" in node.cli("mesh", "update", "gpu").stderr
-    assert "lists no nope" in node.cli("mesh", "select-models", "gpu", "nope").stderr
+    assert "lists no nope. %bago mesh models gpu" in node.cli("mesh", "select-models", "gpu", "nope").stderr
     assert "1 of 1 models" in must("mesh", "select-models", "gpu", "smol")
     assert "1 of 1 models" in must("mesh", "select-models", "gpu", "--all")
     assert "gpu is healthy" in must("mesh", "health", "gpu")
@@ -184,6 +185,7 @@ def test_peers_use_what_is_shared_with_them(
 
 
 def _chats(client: NodeClient, model: str) -> str | None:
-    with client.chat([{"role": "user", "content": "Hi"}], model=model, max_tokens=2) as (reply, pieces):
+    said = [{"role": "user", "content": "Hi"}]
+    with client.chat(said, model=model, max_tokens=2, temperature=0) as (reply, pieces):
         assert list(pieces)
     return reply.node

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from headless import until
 from lan import Lan, run
 
 
@@ -17,26 +17,32 @@ def lan():
         yield lan
 
 
-def ping(lan: Lan, host: int, address: str, count: int = 1) -> int:
-    """Answers that came back."""
-    out = lan.run(host, sys.executable, "-c", PING, address, str(count))
+def ping(lan: Lan, host: int, address: str, count: int = 1, *, patience: float = 10.0) -> int:
+    """Answers that came back; it stops waiting ``patience`` seconds after the last one."""
+    out = lan.run(host, sys.executable, "-c", PING, address, str(count), str(patience))
     return int(out)
 
 
+def nobody(lan: Lan, host: int, address: str) -> bool:
+    """Whether nothing answers there."""
+    return ping(lan, host, address, patience=0.3) == 0
+
+
 PING = """
-import socket, sys
-s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(0.15)
-got = 0
-for n in range(int(sys.argv[2])):
-    try:
-        s.sendto(b'%d' % n, (sys.argv[1], 7777))
-        while int(s.recv(100)) != n:  # a late answer is none
-            pass
-        got += 1
-    except OSError:
-        pass
-print(got)
+import socket, sys, time
+address, count, patience = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+s = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(patience)
+got = set()
+try:
+    for n in range(count):
+        s.sendto(b'%d' % n, (address, 7777))
+        time.sleep(0.001)  # no more than a socket holds
+    while len(got) < count:
+        got.add(s.recv(100))
+except OSError:
+    pass
+print(len(got))
 """
 ECHO = """
 import socket
@@ -65,18 +71,19 @@ def test_hosts_reach_each_other_and_nothing_else(lan, echo) -> None:
 
 def test_the_cable_can_be_pulled_and_the_address_changed(lan, echo) -> None:
     lan.down(2)
-    assert ping(lan, 1, "10.77.1.2") == 0
+    assert nobody(lan, 1, "10.77.1.2")
     lan.up(2, "10.77.1.102")
     assert lan.address(2) == "10.77.1.102"
-    assert ping(lan, 1, "10.77.1.102", 5) >= 1
-    assert ping(lan, 1, "fd77::2", 5) >= 1
+    until(lambda: not nobody(lan, 1, "10.77.1.102"))
+    until(lambda: not nobody(lan, 1, "fd77::2"))
 
 
 def test_packets_get_lost_as_often_as_asked(lan, echo) -> None:
+    """The bounds are six standard deviations away."""
     lan.loss(1, 0.3)
-    assert 100 <= ping(lan, 1, "10.77.1.2", 200) <= 175
+    assert 102 <= ping(lan, 1, "10.77.1.2", 200, patience=3.0) <= 178
     lan.loss(1, 0.3, both=True)
-    assert 60 <= ping(lan, 1, "10.77.1.2", 200) <= 135
+    assert 56 <= ping(lan, 1, "10.77.1.2", 200, patience=3.0) <= 140
     lan.loss(1, 0)
     assert ping(lan, 1, "10.77.1.2", 20) == 20
 
@@ -85,7 +92,7 @@ def test_a_thread_can_go_inside(lan, echo) -> None:
     import socket
 
     with lan.inside(1), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inside:
-        inside.settimeout(5)
+        inside.settimeout(30)
         inside.sendto(b"x", ("10.77.1.2", 7777))
         assert inside.recv(10) == b"x"
     assert run("ip", "-o", "link") != lan.run(1, "ip", "-o", "link")
@@ -93,13 +100,11 @@ def test_a_thread_can_go_inside(lan, echo) -> None:
 
 def test_frozen_killed_and_thawed(lan, echo) -> None:
     echo.freeze()
-    assert ping(lan, 1, "10.77.1.2") == 0
+    assert nobody(lan, 1, "10.77.1.2")
     echo.thaw()
-    deadline = time.monotonic() + 5
-    while ping(lan, 1, "10.77.1.2") == 0:
-        assert time.monotonic() < deadline
+    assert ping(lan, 1, "10.77.1.2") == 1
     echo.kill()
-    assert ping(lan, 1, "10.77.1.2") == 0
+    assert nobody(lan, 1, "10.77.1.2")
 
 
 def test_nothing_is_left() -> None:

@@ -9,13 +9,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from headless import until
 from kernels import Kernel
 
 from bago_jupyter.client import NodeClient
@@ -26,13 +26,6 @@ PLACES = ("thread", "kernel", "process")
 PATCH = "import nest_asyncio2; nest_asyncio2.apply()"
 LOAD = "%load_ext bago_jupyter"
 CHAT = {"model": "smol", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4}
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def gone(pid: int) -> bool:
@@ -78,26 +71,23 @@ def bring_up(kernel: Kernel, place: str, options: str = "") -> NodeFile:
 @pytest.mark.parametrize("place", PLACES)
 def test_up_chat_down_leaves_nothing(kernels: Callable[[], Kernel], place: str) -> None:
     kernel = kernels()
-    kernel.must("import threading; before = {thread.name for thread in threading.enumerate()}")
+    kernel.must("import threading")
     file = bring_up(kernel, place)
     assert file.place == place
     assert (file.pid == kernel.value("__import__('os').getpid()")) == (place != "process")
     assert "smol" in kernel.must("%bago models").text
     ran = kernel.must("%bago chat -m smol --max-tokens 4 -f text Say hello.")
-    assert "4 tokens" in ran.text or "tokens" in ran.text
+    assert "tokens" in ran.text
     if place != "kernel":  # its own loop answers only while a cell waits on it
         assert httpx.get(f"http://127.0.0.1:{file.port}/health").status_code == 200
     runner = kernel.value("[r.pid for r in __import__('bago_jupyter').node().status().runners]")[0]
-    start = kernel.value("__import__('time').monotonic()")
     kernel.must("%bago down")
-    assert kernel.value("__import__('time').monotonic()") - start < 10
-    until(lambda: gone(runner), 5)
-    until(lambda: refused(file.port), 5)
+    until(lambda: gone(runner))
+    until(lambda: refused(file.port))
     if place == "process":
-        until(lambda: gone(file.pid), 5)
+        until(lambda: gone(file.pid))
     assert Home(kernel.home).read_node() is None
-    left = kernel.value("sorted({thread.name for thread in threading.enumerate()} - before)")
-    assert not [name for name in left if name == "bago"], left
+    until(lambda: "bago" not in kernel.value("[thread.name for thread in threading.enumerate()]"))
     assert bring_up(kernel, place).fingerprint == file.fingerprint
 
 
@@ -108,7 +98,7 @@ def test_the_node_answers_while_a_cell_blocks(kernels: Callable[[], Kernel], pla
     with NodeClient(file) as client:
         client.load("smol")
         cell = kernel.start("import time; time.sleep(60)")
-        answer = httpx.post(f"http://127.0.0.1:{file.port}/v1/chat/completions", json=CHAT, timeout=30)
+        answer = httpx.post(f"http://127.0.0.1:{file.port}/v1/chat/completions", json=CHAT, timeout=60)
         assert answer.status_code == 200
         kernel.manager.interrupt_kernel()
         assert kernel.finish(cell).reply["ename"] == "KeyboardInterrupt"
@@ -128,9 +118,9 @@ def test_killing_the_kernel_leaves_nothing(kernels: Callable[[], Kernel], place:
     children = psutil.Process(pid).children(recursive=True)
     assert children
     os.kill(pid, signal.SIGKILL)
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
-    until(lambda: refused(file.port), 5)
+    until(lambda: refused(file.port))
 
 
 @pytest.mark.parametrize("place", ["thread", "process"])
@@ -140,7 +130,7 @@ def test_an_orderly_kernel_shutdown_takes_the_node_along(kernels: Callable[[], K
     kernel.must("%bago load smol")
     children = psutil.Process(kernel.value("__import__('os').getpid()")).children(recursive=True)
     kernel.manager.shutdown_kernel(now=False)
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     assert refused(file.port)
     assert Home(kernel.home).read_node() is None
@@ -155,7 +145,7 @@ def test_a_second_kernel_attaches_and_takes_over(kernels: Callable[[], Kernel]) 
         second.must("import bago_jupyter as bago; client = bago.node()")
         assert second.value("client.status().name") == "here"
         os.kill(file.pid, signal.SIGKILL)
-        until(lambda: (now := Home(first.home).read_node()) and now.pid != file.pid, 10)
+        until(lambda: (now := Home(first.home).read_node()) and now.pid != file.pid)
         now = Home(first.home).read_node()
         assert now is not None
         assert (now.fingerprint, now.port) == (file.fingerprint, file.port)
@@ -226,7 +216,7 @@ def test_serve_runs_headless_until_it_is_told(home: Path) -> None:
         assert again.returncode == 1
         assert "already runs" in again.stderr
         served.send_signal(signal.SIGTERM)
-        assert served.wait(10) == 0
+        assert served.wait(60) == 0
     assert Home(home).read_node() is None
     run = subprocess.run([*command, "models"], env=environ, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (1, "")
@@ -239,7 +229,7 @@ def test_a_kernel_that_only_looked_stands_by_as_well(kernels: Callable[[], Kerne
     second.must("import bago_jupyter as bago; bago.node()")
     bring_up(second, "thread")
     os.kill(file.pid, signal.SIGKILL)
-    until(lambda: (now := Home(first.home).read_node()) and now.pid != file.pid, 10)
+    until(lambda: (now := Home(first.home).read_node()) and now.pid != file.pid)
 
 
 def test_nobody_but_the_holder_of_the_lock_gets_the_token(kernels: Callable[[], Kernel]) -> None:
@@ -280,8 +270,8 @@ def test_a_node_that_another_client_stopped_leaves_no_thread(kernels: Callable[[
             client.shutdown()
         until(lambda: refused(file.port))  # noqa: B023
     bring_up(kernel, "thread")
-    names = kernel.value("[thread.name for thread in __import__('threading').enumerate()]")
-    assert names.count("bago") == 1
+    names = "[thread.name for thread in __import__('threading').enumerate()]"
+    until(lambda: kernel.value(names).count("bago") == 1)
 
 
 def test_an_unusable_home_is_one_line(kernels: Callable[[], Kernel], home: Path) -> None:

@@ -36,6 +36,8 @@ def test_values_of_the_environment_are_converted(tmp_path: Path) -> None:
         ({}, {"slots": "many"}, "slots"),
         ({}, {"slots": 0}, "from 1"),
         ({}, {"port": 70000}, "65535"),
+        ({}, {"threads": 1_000_000_000}, "threads .* to 1024"),
+        ({}, {"gpu_layers": -2}, "gpu_layers .* from -1"),
         ({}, {"name": " "}, "name"),
         ({}, {"loop": "fast"}, "loop"),
     ],

@@ -64,7 +64,7 @@ def test_the_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> Non
             home.lock().acquire(blocking=False)
         other.kill()
         other.wait()
-    home.lock().acquire(timeout=5).lock.release()
+    home.lock().acquire(timeout=30).lock.release()
 
 
 def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ class App:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request; whatever goes wrong is answered in the client's dialect."""
-        headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, value)
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of a name counts
         endpoint = ENDPOINTS.get(scope["path"])
         try:
             if scope["scheme"] == "https":
@@ -56,7 +54,7 @@ class App:
             await self._fail(wrong, scope, send, headers)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            await self._fail(BagoError("The node made a mistake; see %bago log."), scope, send, headers)
+            await self._fail(BagoError("The node made a mistake; its log says more."), scope, send, headers)
 
     @staticmethod
     async def _fail(error: BagoError, scope: Any, send: Any, headers: dict[bytes, bytes]) -> None:

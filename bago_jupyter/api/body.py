@@ -48,12 +48,6 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         raise InvalidRequest("Say which model: the field 'model' is missing.", param="model")
     if len(envelope.model) > MAX_NAME:
         raise InvalidRequest(f"No model has a name of {len(envelope.model)} characters.", param="model")
-    bounds = (
-        envelope.max_tokens,
-        envelope.max_completion_tokens,
-        envelope.max_output_tokens,
-        envelope.n_predict,
-    )
     return Shape(
         model=envelope.model,
         task=endpoint.task,
@@ -61,16 +55,27 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         stream=bool(envelope.stream),
         prompt_tokens=len(body) // BYTES_PER_TOKEN,
         least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN if len(body) > SHORT else 0,
-        max_tokens=next((bound for bound in bounds if bound is not None and bound >= 0), None),
-        prefix=_prefix(envelope, body),
+        max_tokens=_bound(envelope),
+        prefix=_prefix(envelope) if len(body) >= FINE else (),
         caller=caller,
         relayed=relayed,
     )
 
 
-def _prefix(envelope: _Envelope, body: bytes) -> tuple[int, ...]:
-    if len(body) < FINE:
-        return ()
+def _bound(envelope: _Envelope) -> int | None:
+    """Tokens that the answer may have at most."""
+    for bound in (
+        envelope.max_tokens,
+        envelope.max_completion_tokens,
+        envelope.max_output_tokens,
+        envelope.n_predict,
+    ):
+        if bound is not None and bound >= 0:
+            return bound
+    return None
+
+
+def _prefix(envelope: _Envelope) -> tuple[int, ...]:
     prompt = max(bytes(envelope.messages), bytes(envelope.prompt), bytes(envelope.input), key=len)
     return prefix_of(prompt, bytes(envelope.system))
 

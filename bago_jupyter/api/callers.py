@@ -19,6 +19,8 @@ LONGEST = 64
 """Characters of a face's name."""
 LOCAL = "local"
 CLI = "cli"
+PAIRED = "bago.paired"
+"""Key of the ASGI scope under which a checked peer stands."""
 
 
 class Callers:
@@ -52,6 +54,15 @@ class Callers:
     def peer(peer: Peer) -> str:
         """A paired node as a caller."""
         return f"peer:{peer.name}"
+
+
+def manager(scope: Any) -> str:
+    """The caller of a management request whose right was checked."""
+    peer = scope.get(PAIRED)
+    if peer is not None:
+        return Callers.peer(peer)
+    said = next((value for name, value in scope["headers"] if name == HEADER), None)
+    return (_face(said) if said is not None else None) or LOCAL
 
 
 @lru_cache(256)

@@ -10,6 +10,7 @@ from ..backends import Dispatcher, LocalBackend
 from ..backends.routes import Routes
 from ..connections import Connections
 from ..engines.library import Library
+from ..engines.pulls import Pulls
 from ..engines.runners import Runners
 from ..events import Bus
 from ..mesh import Mesh
@@ -29,6 +30,7 @@ class Context:
     settings: Settings
     home: Home
     library: Library
+    pulls: Pulls
     runners: Runners
     local: LocalBackend
     dispatcher: Dispatcher

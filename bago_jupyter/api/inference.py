@@ -25,7 +25,7 @@ from .respond import read_body, send_error, send_whole, started
 
 log = logging.getLogger("bago.api")
 
-FORWARDED = frozenset({b"accept", b"anthropic-version", b"anthropic-beta", b"openai-beta"})
+FORWARDED = (b"accept", b"anthropic-version", b"anthropic-beta", b"openai-beta")
 """Headers of the client that a backend may see."""
 JSON = (b"content-type", b"application/json")
 """What the body was found to be, whatever the client called it: llama-server takes only 8 KiB of what
@@ -144,7 +144,7 @@ class Inference:
             model=shape.model,
             dialect=shape.dialect,
             stream=shape.stream,
-            headers=[JSON, *((name, value) for name, value in headers.items() if name in FORWARDED)],
+            headers=[JSON, *[(name, headers[name]) for name in FORWARDED if name in headers]],
             header_timeout=self._context.settings.header_timeout,
         )
         return request, shape
@@ -160,7 +160,7 @@ async def _relay(answer: Answer, dialect: Dialect, id: str, scope: Any, send: An
             error.retry_after = seconds(answer.retry_after)
             await send_error(send, error, dialect, id)
             return
-    headers = [(name, value) for name, value in answer.headers if name not in DROPPED]
+    headers = [pair for pair in answer.headers if pair[0] not in DROPPED]
     headers += _ours(answer, id)
     if status >= 400:
         await send_whole(send, status, headers, body)

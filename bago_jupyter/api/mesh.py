@@ -30,6 +30,7 @@ from ..trust.messages import (
 )
 from ..trust.peers import Peer
 from ..trust.refusal import Refused
+from .callers import PAIRED
 from .dialects import ENDPOINTS
 from .guard import bearer
 from .inference import GONE, Inference
@@ -83,8 +84,13 @@ class MeshApp:
             await self._bye(peer, await read_body(receive, headers, messages.LARGEST), send)
         elif path.startswith(f"{CONTROL}/"):
             if not peer.allow_control:
-                raise Forbidden("This node does not let its peers load or unload models here.")
-            await self._control({**scope, "path": "/api/v1" + path.removeprefix(CONTROL)}, receive, send)
+                raise Forbidden(
+                    f"{self._mesh.hello().name} does not let its peers load or unload models; its owner can "
+                    f'switch on "allow control" for {peer.name} there.',
+                    param="allow_control",
+                )
+            inner = {**scope, "path": "/api/v1" + path.removeprefix(CONTROL), PAIRED: peer}
+            await self._control(inner, receive, send)
         else:
             raise NotFound(f"There is no mesh route {method} {path}.")
 

@@ -11,11 +11,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, Router
 
 from ..engines.describe import describe, describe_all
-from ..engines.pull import pull
 from ..engines.starters import STARTERS
 from ..errors import Forbidden, NotFound
 from ..wire import Drain, LoadRequest, ModelInfo, PullRequest, UnloadRequest
 from . import apikeys, chains, connections, decisions, nodes, stats, topology
+from .callers import manager
 from .catalogue import as_anthropic, list_models, show_model
 from .context import Context
 from .guard import bearer, check_admin, check_key, is_local
@@ -52,6 +52,8 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
         ("POST", "/api/v1/models/load", admin.load),
         ("POST", "/api/v1/models/unload", admin.unload),
         ("POST", "/api/v1/models/pull", admin.pull),
+        ("GET", "/api/v1/pulls", admin.pulls),
+        ("DELETE", "/api/v1/pulls/{id}", admin.cancel_pull),
         ("GET", "/api/v1/log", admin.log),
         ("GET", "/api/v1/events", admin.events),
         ("POST", "/api/v1/drain", admin.drain),
@@ -174,15 +176,21 @@ class _Admin:
         if request.scope["scheme"] == "https" and not _public(wanted.source):
             raise Forbidden("A peer can have this node pull a starter, a URL or hf:org/repo/file, no path.")
         library = self._context.library
+        by = manager(request.scope)
 
         async def job(progress: Any) -> ModelInfo:
-            id = await pull(
-                wanted.source, library.root, name=wanted.name, sha256=wanted.sha256, progress=progress
-            )
+            id = await self._context.pulls.run(wanted, by, progress)
             await library.rescan()
             return self._describe(id)
 
         return stream(job)
+
+    async def pulls(self, request: Request) -> Response:
+        return answer(self._context.pulls.all())
+
+    async def cancel_pull(self, request: Request) -> Response:
+        self._context.pulls.cancel(request.path_params["id"])
+        return answer(None)
 
     async def log(self, request: Request) -> Response:
         lines = number(request.query_params.get("lines"), 50)

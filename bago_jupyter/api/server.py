@@ -40,8 +40,11 @@ FIRST_BYTE = 10.0
 HANDSHAKE = 10.0
 HEAD = 20.0
 """Seconds within which a request head is complete, once it has begun."""
+MAX_HEAD = 128 * 1024
+"""Bytes of a request head that may arrive before it is complete: the parser has no bound of its own, and
+puts each piece behind the others by copying them all."""
 BODY = 120.0
-"""The same for its body."""
+"""The same as HEAD for its body."""
 MAX_WAITING = 256
 """Connections that have said nothing yet; beyond it the oldest makes room."""
 ACCEPTS = 64
@@ -76,6 +79,8 @@ class _Protocol(HttpToolsProtocol):
     wants: float | None = None
     """Seconds that the rest of the head or body may take, while one is incomplete."""
     armed: float | None = None
+    head = 0
+    """Bytes that arrived of a head which is not complete."""
     stall: asyncio.TimerHandle | None = None
     peer: str | None = None
     asked: list[dict[str, Any]]
@@ -93,7 +98,13 @@ class _Protocol(HttpToolsProtocol):
         self._arm()
 
     def data_received(self, data: bytes) -> None:
+        waited = self.wants == HEAD
         self._feed(data)
+        if waited and self.wants == HEAD:  # it is not complete yet
+            self.head += len(data)
+            if self.head > MAX_HEAD:
+                self.send_400_response(f"The head of a request is at most {MAX_HEAD >> 10} KiB.")
+                return
         idle = self.cycle is None or self.cycle.response_complete
         if self.wants is None and idle and self.timeout_keep_alive_task is None:
             self.wants = HEAD  # it said something that begins no request, a blank line for one
@@ -109,7 +120,7 @@ class _Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             return
-        self.wants = BODY
+        self.wants, self.head = BODY, 0
         self.asked = [scope for scope in self.asked if scope.get(GONE) is not None]
         self.asked.append(self.scope)  # type: ignore[arg-type]
         super().on_headers_complete()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ..errors import BagoError
 from ..events import Bus, RequestEnded, RequestMoved, RequestStarted
 from ..router import Breakers, Load, Offer, Row, Shape
+from ..router.outcome import verdict
 from ..wire import Attempt, Decision
 from . import patience
 from .answer import Answer, Flight
@@ -41,8 +42,8 @@ class Accounts:
         for key in [key for key in self.loads if key[0] == backend and not self.loads[key].in_flight]:
             del self.loads[key]
 
-    def took_off(self, asked: Asked, row: Row, now: float, *, hedge: bool) -> Flight:
-        """An attempt begins; its work is reserved already."""
+    def took_off(self, asked: Asked, row: Row, load: Load, now: float, *, hedge: bool) -> Flight:
+        """An attempt begins; its work is reserved in ``load`` already."""
         offer, decision = row.offer, asked.decision
         attempt = Attempt(
             backend=offer.backend,
@@ -56,14 +57,18 @@ class Accounts:
         if self._bus.watched:
             self._bus.publish(
                 RequestStarted(
-                    id=decision.id, model=asked.shape.model, backend=offer.backend, target=offer.model
+                    id=decision.id,
+                    model=asked.shape.model,
+                    backend=offer.backend,
+                    target=offer.model,
+                    attempt=len(decision.attempts),
                 )
             )
-        return Flight(row, attempt, asked.shape.work(row.warm), now, asked.request.header_timeout)
+        return Flight(row, load, attempt, now, asked.request.header_timeout)
 
     def admitted(self, flight: Flight, seconds: float) -> None:
         """A peer has said that it has the request."""
-        self.load(flight.row.offer).admission.saw(seconds)
+        flight.load.admission.saw(seconds)
         self.breakers.lives(flight.row.offer.backend)
 
     def answered(self, asked: Asked, flight: Flight, status: int, fine: bool) -> None:
@@ -74,7 +79,7 @@ class Accounts:
             self.breakers.lives(offer.backend, offer.model)
         self.moved(asked, flight, None if status < 400 else f"HTTP {status}")
         if offer.state == "ready":
-            self.load(offer).slowness.saw(took / patience.estimate(flight.row, asked.shape))
+            flight.load.slowness.saw(took / patience.estimate(flight.row, asked.shape))
 
     def moved(self, asked: Asked, flight: Flight, outcome: str | None) -> None:
         """Tell whoever watches what became of an attempt."""
@@ -90,9 +95,8 @@ class Accounts:
         attempt.ended = now - flight.began + attempt.started
         attempt.status = status
         attempt.outcome = outcome
-        load = self.load(offer)
-        load.release(flight.work)
-        load.ended(status, outcome)
+        flight.load.release(flight.row.cost)
+        flight.load.ended(status, outcome)
         cause = cause_of(error) if error is not None else None
         if cause is not None and error is not None:
             self.breakers.failed(offer.backend, offer.model, now, outcome, cause, error.retry_after)
@@ -105,7 +109,7 @@ class Accounts:
         """An attempt lost its race while it was still silent; ``frozen`` is a peer that admitted nothing."""
         offer, now = flight.row.offer, time.monotonic()
         silent = now - flight.began
-        self.load(offer).slowness.saw(silent / patience.estimate(flight.row, shape))
+        flight.load.slowness.saw(silent / patience.estimate(flight.row, shape))
         self.breakers.failed(
             offer.backend,
             offer.model,
@@ -138,6 +142,7 @@ class Accounts:
                     tokens=decision.completion_tokens,
                     target=last.model if last is not None else None,
                     status=status,
+                    verdict=verdict(status, outcome),
                 )
             )
 
@@ -147,12 +152,11 @@ class Accounts:
         first = flight.attempt.first_byte
         if not tokens or first is None:
             return
-        load = self.load(flight.row.offer)
         if answer.usage.stream:
-            load.measured(tokens, now - asked.ticket.arrived - first)
+            flight.load.measured(tokens, now - asked.ticket.arrived - first)
         elif tokens >= ENOUGH:
-            work = flight.work - asked.shape.answer + tokens
-            load.measured(work, first - flight.attempt.started - flight.row.latency)
+            work = flight.row.cost - asked.shape.answer + tokens
+            flight.load.measured(work, first - flight.attempt.started - flight.row.latency)
 
 
 ENOUGH = 8

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
-from ..router import Row
+from ..router import Load, Row
 from ..wire import Attempt, Decision
 from .base import Opened
 from .usage import Usage
@@ -22,9 +21,9 @@ class Flight(NamedTuple):
     """One attempt that was sent."""
 
     row: Row
+    load: Load
+    """Where its work is reserved."""
     attempt: Attempt
-    work: int
-    """Tokens of work that were reserved for it."""
     began: float
     """Monotonic clock."""
     timeout: float
@@ -42,8 +41,6 @@ class Answer:
         "_ended",
         "_first",
         "_over",
-        "_reader",
-        "_stalled",
         "_waits_since",
         "decision",
         "flight",
@@ -73,9 +70,7 @@ class Answer:
         self._over = False
         self._begun = False
         self._first = b""
-        self._reader: asyncio.Task[object] | None = None
         self._waits_since = 0.0
-        self._stalled = 0.0
 
     @property
     def status(self) -> int:
@@ -135,11 +130,14 @@ class Answer:
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises :class:`UpstreamFailed`, and is closed then."""
-        if self._first:
-            chunk, self._first = self._first, b""
+        chunk = self._first
+        if chunk:
+            self._first = b""
         else:
             try:
-                chunk = await self._next()
+                self._waits_since = time.monotonic()
+                chunk = await self.opened.exchange.read()
+                self._waits_since, self._begun = 0.0, True
             except UpstreamFailed as error:
                 self.close(error)
                 raise
@@ -165,24 +163,11 @@ class Answer:
         """
         if not self._begun:
             limit = max(limit, self.flight.timeout)
-        if self._waits_since and now - self._waits_since > limit and self._reader is not None:
-            self._stalled = limit
-            self._reader.cancel()
+        if self._waits_since and now - self._waits_since > limit:
+            self.opened.exchange.fail(UpstreamTimeout(f"The backend sent nothing for {limit:g} s."))
 
     async def _next(self) -> bytes:
-        self._reader = asyncio.current_task()
         self._waits_since = time.monotonic()
-        try:
-            chunk = await self.opened.exchange.read()
-            self._begun = True
-            return chunk
-        except asyncio.CancelledError:
-            if not self._stalled:
-                raise
-            limit, self._stalled = self._stalled, 0.0
-            if self._reader is not None and self._reader.uncancel():
-                raise
-            raise UpstreamTimeout(f"The backend sent nothing for {limit:g} s.") from None
-        finally:
-            self._waits_since = 0.0
-            self._reader = None
+        chunk = await self.opened.exchange.read()
+        self._waits_since, self._begun = 0.0, True
+        return chunk

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from ..errors import UpstreamFailed
 from ..router import Offer
 from ..router.shape import Dialect
 
@@ -45,6 +46,10 @@ class Answering(Protocol):
     def header(self, name: bytes) -> bytes | None: ...
 
     async def read(self) -> bytes: ...
+
+    def fail(self, error: UpstreamFailed) -> None:
+        """Break it off: whoever reads gets ``error``."""
+        ...
 
     def close(self) -> None: ...
 

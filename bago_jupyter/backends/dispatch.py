@@ -15,10 +15,8 @@ from ..errors import BagoError
 from ..events import Bus
 from ..router import (
     Affinity,
-    Breakers,
     FairQueue,
     Inputs,
-    Load,
     Offer,
     Plan,
     Row,
@@ -38,7 +36,6 @@ from .failures import Gone, accept, answered, is_local_to
 from .nobody import nobody
 from .patience import Patience
 from .race import Race
-from .records import Records
 from .stalls import Stalls
 from .waiting import Waiting
 
@@ -61,25 +58,16 @@ class Dispatcher:
         self.affinity = Affinity()
         self.queue = FairQueue(max_queue)
         self.accounts = Accounts(bus)
+        self.loads = self.accounts.loads
+        """By backend and model."""
+        self.breakers = self.accounts.breakers
+        """Of all backends."""
+        self.records = self.accounts.records
+        """The last decisions."""
         self._turn = 0
         self._patience = Patience()
         self._waiting = Waiting(self.queue, self._choose, self._start, self._give_back)
         self._stalls = Stalls(lambda: self.idle_timeout)
-
-    @property
-    def loads(self) -> dict[tuple[str, str], Load]:
-        """By backend and model."""
-        return self.accounts.loads
-
-    @property
-    def breakers(self) -> Breakers:
-        """Of all backends."""
-        return self.accounts.breakers
-
-    @property
-    def records(self) -> Records:
-        """The last decisions."""
-        return self.accounts.records
 
     @property
     def counts(self) -> Counts:
@@ -178,14 +166,14 @@ class Dispatcher:
         """Take the slot of the first target."""
         row = chosen.rows[0]
         self.queue.started(asked.ticket)
-        self.accounts.load(row.offer).reserve(asked.shape.work(row.warm), self._turn)
+        self.accounts.load(row.offer).reserve(row.cost, self._turn)
         if len(chosen.rows) > 1:
             self.affinity.remember(row.offer.backend, row.offer.model, asked.shape.prefix)
 
     def _give_back(self, asked: Asked, chosen: Plan) -> None:
         """The slot is not used after all."""
         row = chosen.rows[0]
-        self.accounts.load(row.offer).release(asked.shape.work(row.warm))
+        self.accounts.load(row.offer).release(row.cost)
         self._waiting.wake()
 
     # -- trying
@@ -245,8 +233,8 @@ class Dispatcher:
         offer, now = row.offer, time.monotonic()
         load = accounts.load(offer)
         if not reserved:
-            load.reserve(shape.work(row.warm), self._turn)
-        flight = accounts.took_off(asked, row, now, hedge=hedge)
+            load.reserve(row.cost, self._turn)
+        flight = accounts.took_off(asked, row, load, now, hedge=hedge)
         first = race if not hedge else None
         admitted = False
         if first is not None:

@@ -78,6 +78,9 @@ class FramedExchange:
             return chunk
         return await self._outer.read()
 
+    def fail(self, error: UpstreamFailed) -> None:
+        self._outer.fail(error)
+
     def close(self) -> None:
         self._outer.close()
 

@@ -138,7 +138,7 @@ class HttpBackend:
         if 300 <= exchange.status < 400:  # clients follow, with the prompt, wherever that leads
             exchange.close()
             raise UpstreamFailed(
-                f"{self.node} redirects elsewhere ({exchange.status}); %bago mesh health says where."
+                f"{self.node} redirects elsewhere ({exchange.status}); a test of this connection says where."
             )
         if self.target.key is None or exchange.status not in (401, 403):
             return exchange

@@ -137,7 +137,7 @@ class LocalBackend:
         runner = self._runners.get(model_id, task)
         if runner is None or runner.info.state != "ready":
             if not self._settings.autoload and runner is None:
-                raise Unavailable(f"{model_id} is not loaded; run %bago load {model_id}.")
+                raise Unavailable(f"{model_id} is not loaded, and this node loads none by itself.")
             runner = await self._runners.ensure(self._library.get(model_id), task, retry=False)
         with ExitStack() as stack:
             stack.enter_context(self._runners.lease(runner))

@@ -1,4 +1,10 @@
-"""What was decided and what came of it: the last requests, each with all that its decision hung on."""
+"""What was decided and what came of it: the last requests, each with all that its decision hung on.
+
+A plan is a function of its inputs alone, so they are kept, and of the plan itself only a mark by which it is
+told from another. Records share rows: where a model has more than :data:`FEW` offers, one that stands as it
+did for the request before is the same object in both records, which leaves eight bytes of it in each. The
+hashes of a prompt's beginning are not kept; the rows say how much of it each backend has read.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +12,20 @@ import time
 from collections import OrderedDict
 from itertools import islice
 
+import msgspec
+
 from ..errors import NotFound
-from ..router import Inputs, Plan, Shape, plan
+from ..router import Inputs, Plan, Row, Shape, plan
 from ..router.outcome import verdict
 from ..wire import Counts, Decision
 from .base import Request
 
 KEPT = 1000
 """Decisions in the ring buffer."""
+FEW = 8
+"""Rows that are not worth being compared."""
+MODELS = 256
+"""Models of which the latest rows are remembered."""
 
 
 class Records:
@@ -22,7 +34,10 @@ class Records:
     def __init__(self) -> None:
         self.counts = Counts()
         self._decisions: OrderedDict[str, Decision] = OrderedDict()
-        self._plans: dict[str, tuple[Inputs, Plan]] = {}
+        self._kept: dict[str, tuple[Inputs, int]] = {}
+        """Inputs of decisions, each with the :func:`_mark` of the plan that was made of them."""
+        self._rows: dict[str, tuple[Row, ...]] = {}
+        """The latest rows by model."""
 
     def __contains__(self, id: str) -> bool:
         return id in self._decisions
@@ -43,7 +58,7 @@ class Records:
         )
         self._decisions[request.id] = decision
         if len(self._decisions) > KEPT:
-            self._plans.pop(self._decisions.popitem(last=False)[0], None)
+            self._kept.pop(self._decisions.popitem(last=False)[0], None)
         self.counts.total += 1
         self.counts.in_flight += 1
         return decision
@@ -51,7 +66,7 @@ class Records:
     def decided(self, id: str, inputs: Inputs, chosen: Plan) -> None:
         """What was decided for it; the last time counts where it waited and was decided anew."""
         if id in self._decisions:  # else it waited so long that its record made room
-            self._plans[id] = (inputs, chosen)
+            self._kept[id] = self._shared(inputs), _mark(chosen)
 
     def over(self, decision: Decision, seconds: float, status: int | None, outcome: str) -> None:
         """A request is over; of its token counts those that are known count."""
@@ -79,15 +94,39 @@ class Records:
     def inputs(self, id: str) -> Inputs:
         """All that the decision on request ``id`` hung on. Raises :class:`NotFound`."""
         self.get(id)
-        if id not in self._plans:
+        if id not in self._kept:
             raise NotFound(f"Request {id} ended before anything was decided.")
-        return self._plans[id][0]
+        return self._kept[id][0]
 
     def _told(self, decision: Decision) -> Decision:
-        kept = self._plans.get(decision.id)
-        if kept is not None:
-            inputs, chosen = kept
-            decision.candidates = chosen.candidates
-            decision.rejections = list(chosen.rejections)
-            decision.replayed = plan(inputs) == chosen
-        return decision
+        """``decision`` with what was thought of everybody: for whoever asks, not to be kept."""
+        kept = self._kept.get(decision.id)
+        if kept is None:
+            return decision
+        inputs, mark = kept
+        chosen = plan(inputs)
+        return msgspec.structs.replace(
+            decision,
+            candidates=chosen.candidates,
+            rejections=list(chosen.rejections),
+            replayed=_mark(chosen) == mark,
+        )
+
+    def _shared(self, inputs: Inputs) -> Inputs:
+        shape, rows = inputs.shape, inputs.rows
+        if not shape.prefix and len(rows) <= FEW:
+            return inputs
+        if len(rows) > FEW:
+            known = self._rows.get(shape.model, ())
+            if len(known) == len(rows):
+                rows = tuple([old if old == new else new for old, new in zip(known, rows, strict=True)])
+            elif len(self._rows) >= MODELS:
+                self._rows.clear()
+            self._rows[shape.model] = rows
+        return msgspec.structs.replace(inputs, shape=msgspec.structs.replace(shape, prefix=()), rows=rows)
+
+
+def _mark(chosen: Plan) -> int:
+    """Tells one plan from another, within this process."""
+    order = tuple([row.offer.backend for row in chosen.rows])
+    return hash((order, chosen.scores, chosen.rejections, chosen.waits))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import SettingsError
@@ -96,9 +96,9 @@ class Target:
         """``GET path``, for what is not on the data path. Raises :class:`UpstreamFailed`."""
         return await self.ask("GET", path, timeout=timeout)
 
-    async def send(self, request: Request) -> Exchange:
-        """Send ``request`` and wait for the head of the answer."""
-        return await self.pool.send(self.head(request), request.body, request.header_timeout)
+    def send(self, request: Request) -> Coroutine[Any, Any, Exchange]:
+        """Send ``request`` and wait for the head of the answer. Raises :class:`UpstreamFailed`."""
+        return self.pool.send(self.head(request), request.body, request.header_timeout)
 
     def _start(self, method: bytes, path: bytes) -> bytes:
         whole = self._api + path[3:] if path.startswith(b"/v1/") else self._root + path

@@ -6,11 +6,12 @@ import re
 
 TAIL = 4096
 """Bytes at the end of an answer in which the usage stands, in every dialect."""
+MOST = 4 * TAIL
+"""Bytes that are held before all but the last :data:`TAIL` are dropped."""
 
 _LAST = (b"data: [DONE]", b"event: message_stop", b"event: response.completed")
 # No more digits than any answer can have tokens: what a backend claims goes into sums and divisions.
-_PROMPT = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*(\d{1,9})(?!\d)')
-_COMPLETION = re.compile(rb'"(?:completion_tokens|output_tokens)"\s*:\s*(\d{1,9})(?!\d)')
+_COUNT = re.compile(rb'"(?:(prompt|input)|completion|output)_tokens"\s*:\s*(\d{1,9})(?!\d)')
 
 
 class Usage:
@@ -22,7 +23,7 @@ class Usage:
         self.stream = stream
         self._events = 0
         self._head = b""
-        self._tail = b""
+        self._tail = bytearray()
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
@@ -30,25 +31,32 @@ class Usage:
             self._events += chunk.count(b"data:")
             if len(self._head) < TAIL:
                 self._head += chunk[:TAIL]
-        self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
+        self._tail += chunk if len(chunk) <= TAIL else chunk[-TAIL:]
+        if len(self._tail) > MOST:
+            del self._tail[:-TAIL]
 
     @property
     def ended(self) -> bool:
         """Whether a stream has said its last word; clients close then without waiting for HTTP's."""
-        return self.stream and any(mark in self._tail for mark in _LAST)
+        return self.stream and any(mark in self._tail[-TAIL:] for mark in _LAST)
 
     def tokens(self) -> tuple[int | None, int | None]:
         """``(prompt, completion)``; a stream without usage counts one token an event."""
-        tail = self._tail[max(0, self._tail.rfind(b'"usage"')) :]
-        prompt = _last(_PROMPT, tail)
-        if prompt is None:  # Anthropic streams tell the prompt's tokens in their first event
-            prompt = _last(_PROMPT, self._head)
-        completion = _last(_COMPLETION, tail)
+        tail = self._tail[-TAIL:]
+        prompt, completion = _counts(tail[max(0, tail.rfind(b'"usage"')) :])
+        if prompt is None and self._head:  # Anthropic streams tell the prompt's tokens in their first event
+            prompt, _ = _counts(self._head)
         if completion is None and self.stream:
             completion = max(0, self._events - 2) or None
         return prompt, completion
 
 
-def _last(pattern: re.Pattern[bytes], data: bytes) -> int | None:
-    found = pattern.findall(data)
-    return int(found[-1]) if found else None
+def _counts(data: bytes | bytearray) -> tuple[int | None, int | None]:
+    """The last of each kind in ``data``."""
+    prompt = completion = None
+    for asked, count in _COUNT.findall(data):
+        if asked:
+            prompt = int(count)
+        else:
+            completion = int(count)
+    return prompt, completion

@@ -27,7 +27,9 @@ def decode(response: httpx.Response, type: type[T]) -> T:
             failure = json.loads(response.content)["error"]
         except (ValueError, KeyError, TypeError):
             failure = {"message": f"The node answered {response.status_code}."}
-        raise error_of(failure)
+        error = error_of(failure)
+        error.request = response.headers.get("x-request-id")
+        raise error
     try:
         return msgspec.json.decode(response.content or b"null", type=type)
     except msgspec.MsgspecError:
@@ -71,9 +73,24 @@ def job_event(data: str, on_progress: OnProgress | None) -> ModelInfo | None:
     return event.model
 
 
-def pick(models: list[ModelInfo]) -> str:
+def pick(models: list[ModelInfo]) -> str | None:
+    """A model of the library that can chat, a loaded one before others; ``None`` where there is none."""
     chat = [model for model in models if "generate" in model.tasks and model.state != "failed"]
-    chat.sort(key=lambda model: (model.state != "ready", model.id))
+    return min(chat, key=lambda model: (model.state != "ready", model.id)).id if chat else None
+
+
+def pick_anywhere(listed: dict[str, Any]) -> str:
+    """The same of ``/v1/models``: what paired nodes share before what connections have, which may cost money.
+
+    Raises :class:`~bago_jupyter.errors.ModelNotFound`."""
+    chat = [
+        (not place["backend"].startswith("peer:"), place["state"] != "ready", model["id"])
+        for model in listed["data"]
+        for place in model["bago"]["nodes"]
+        if "generate" in place["tasks"]
+        and place["state"] != "failed"
+        and place["health"] not in ("disabled", "unhealthy")
+    ]
     if not chat:
         raise errors.ModelNotFound("There is no model yet; run %bago pull smollm2.")
-    return chat[0].id
+    return str(min(chat)[-1])

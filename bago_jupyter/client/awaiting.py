@@ -28,6 +28,7 @@ from ..wire import (
     NodeInfo,
     NodeSettings,
     Ping,
+    PullInfo,
     PullRequest,
     RequestInfo,
     RouteInfo,
@@ -37,7 +38,7 @@ from ..wire import (
     Status,
     Topology,
 )
-from .answers import OnProgress, decode, encode, job_event, pick, reachable
+from .answers import OnProgress, decode, encode, job_event, pick, pick_anywhere, reachable
 from .base import STREAM, Base
 from .calls import Call, Calls, T
 from .reply import Reply
@@ -78,6 +79,12 @@ class AsyncNodeClient(Base):
     ) -> ModelInfo:
         request = PullRequest(source=source, name=name, sha256=sha256)
         return await self._job(Calls.pull(request, on), on_progress)
+
+    async def pulls(self) -> list[PullInfo]:
+        return await self._call(Calls.pulls())
+
+    async def cancel_pull(self, id: str) -> None:
+        await self._call(Calls.cancel_pull(id))
 
     async def remove(self, model: str) -> None:
         await self._call(Calls.remove(model))
@@ -209,7 +216,7 @@ class AsyncNodeClient(Base):
         await self._call(Calls.shutdown())
 
     async def default_model(self) -> str:
-        return pick(await self.models())
+        return pick(await self.models()) or pick_anywhere(await self._call(Calls.offered()))
 
     @asynccontextmanager
     async def chat(

@@ -28,6 +28,7 @@ from ..wire import (
     NodeInfo,
     NodeSettings,
     Ping,
+    PullInfo,
     PullRequest,
     RequestInfo,
     RouteInfo,
@@ -37,7 +38,7 @@ from ..wire import (
     Status,
     Topology,
 )
-from .answers import OnProgress, decode, encode, job_event, pick, reachable
+from .answers import OnProgress, decode, encode, job_event, pick, pick_anywhere, reachable
 from .base import ALIVE_TIMEOUT, STREAM, Base
 from .calls import Call, Calls, T
 from .reply import Reply
@@ -95,6 +96,14 @@ class NodeClient(Base):
         """Bring a model into the library; an interrupt keeps what arrived for the next try."""
         request = PullRequest(source=source, name=name, sha256=sha256)
         return self._job(Calls.pull(request, on), on_progress)
+
+    def pulls(self) -> list[PullInfo]:
+        """The pulls that run on this node, whoever began them."""
+        return self._call(Calls.pulls())
+
+    def cancel_pull(self, id: str) -> None:
+        """End a pull of this node; what has arrived is kept."""
+        self._call(Calls.cancel_pull(id))
 
     def remove(self, model: str) -> None:
         """Delete ``model`` from the library."""
@@ -235,6 +244,7 @@ class NodeClient(Base):
         return self._call(Calls.series(by, since, points))
 
     def topology(self) -> Topology:
+        """The mesh as one sees it from this node: everything that could be asked, and how it is."""
         return self._call(Calls.topology())
 
     def settings(self) -> dict[str, Any]:
@@ -266,8 +276,9 @@ class NodeClient(Base):
         self._call(Calls.shutdown())
 
     def default_model(self) -> str:
-        """The model that a chat uses when none is named: a loaded one, else the first that can chat."""
-        return pick(self.models())
+        """The model that a chat uses when none is named: one of the library, loaded if there is one, else one
+        of the mesh. Raises :class:`~bago_jupyter.errors.ModelNotFound`."""
+        return pick(self.models()) or pick_anywhere(self._call(Calls.offered()))
 
     @contextmanager
     def chat(

@@ -29,6 +29,7 @@ from ..wire import (
     NodeInfo,
     NodeSettings,
     Ping,
+    PullInfo,
     PullRequest,
     RequestInfo,
     RequestWanted,
@@ -70,6 +71,11 @@ class Calls:
         return Call("GET", "/api/v1/models", list[ModelInfo])
 
     @staticmethod
+    def offered() -> Call[dict[str, Any]]:
+        """Every model of the mesh, as OpenAI clients see it."""
+        return Call("GET", "/v1/models", dict[str, Any])
+
+    @staticmethod
     def slots(model: str) -> Call[list[SlotInfo]]:
         return Call("GET", "/api/v1/models/slots", list[SlotInfo], params={"model": model})
 
@@ -108,6 +114,14 @@ class Calls:
     @staticmethod
     def pull(request: PullRequest, on: str | None = None) -> Call[JobEvent]:
         return Call("POST", models_route(on, "pull"), JobEvent, request)
+
+    @staticmethod
+    def pulls() -> Call[list[PullInfo]]:
+        return Call("GET", "/api/v1/pulls", list[PullInfo])
+
+    @staticmethod
+    def cancel_pull(id: str) -> Call[None]:
+        return Call("DELETE", f"/api/v1/pulls/{quote(id, safe='')}", type(None))
 
     @staticmethod
     def nodes() -> Call[list[NodeInfo]]:

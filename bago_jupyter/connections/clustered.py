@@ -41,7 +41,7 @@ class ClusterWay(ClusterBackend):
     async def look(self, timeout: float) -> float:
         begin = time.monotonic()
         if self._lacks:
-            raise KeyRefused(f"its secret key is gone; give it: %bago mesh update {self.node} --ask")
+            raise KeyRefused("its secret key is gone; give it again")
         try:
             await self.refresh()
         except ManagerRefused as error:

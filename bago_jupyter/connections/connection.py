@@ -83,22 +83,23 @@ def checked(connection: Connection) -> Connection:
         connection = msgspec.structs.replace(connection, url=connection.kind.url)
     split(connection.url)
     if connection.key_env is not None and not _VARIABLE.fullmatch(connection.key_env):
-        raise SettingsError("--key-env takes the name of an environment variable.", param="key_env")
+        raise SettingsError(
+            "The name of an environment variable has letters, digits and underscores only.", param="key_env"
+        )
     if connection.kind.cluster and not connection.access_key:
         raise SettingsError(
-            "A cluster needs a key pair: --access-key KEY, and its secret key by --key-env VAR or --ask.",
-            param="access_key",
+            "A cluster needs a key pair: an access key and its secret key.", param="access_key"
         )
     for field in ("access_key", "domain", "version"):
         value = getattr(connection, field)
         if value is not None and not connection.kind.cluster:
-            raise SettingsError(f"Only a backend_ai_cluster has {_option(field)}.", param=field)
+            raise SettingsError(f"Only a backend_ai_cluster has a setting {field}.", param=field)
         if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value):
-            raise SettingsError(f"{_option(field)} cannot be {value!r}.", param=field)
+            raise SettingsError(f"The setting {field} cannot be {value!r}.", param=field)
     for field, (low, high) in _RANGES.items():
         value = getattr(connection, field)
         if not math.isfinite(value) or not low <= value <= high:
-            raise SettingsError(f"{_option(field)} must be from {low:g} to {high:g}.", param=field)
+            raise SettingsError(f"The setting {field} must be from {low:g} to {high:g}.", param=field)
     return connection
 
 
@@ -124,8 +125,7 @@ class Store:
 
     def put(self, connection: Connection) -> None:
         """Keep ``connection`` in place of the one of that name."""
-        self._connections[connection.name] = connection
-        self._save()
+        self._save({**self._connections, connection.name: connection})
 
     def change(self, name: str, **changes: Any) -> Connection:
         """Change fields of a connection that is kept. Raises :class:`NotFound`, :class:`SettingsError`."""
@@ -136,12 +136,8 @@ class Store:
         return changed
 
     def remove(self, name: str) -> None:
-        del self._connections[name]
-        self._save()
+        self._save({other: kept for other, kept in self._connections.items() if other != name})
 
-    def _save(self) -> None:
-        self._home.write(FILE, msgspec.json.encode(self.all()))
-
-
-def _option(field: str) -> str:
-    return "--" + field.replace("_", "-")
+    def _save(self, connections: dict[str, Connection]) -> None:
+        self._home.write(FILE, msgspec.json.encode(list(connections.values())))
+        self._connections = connections

@@ -12,9 +12,10 @@ import msgspec
 
 from ..backends import Dispatcher
 from ..backends.target import split
-from ..errors import BagoError, InvalidRequest, NotFound, SettingsError
+from ..errors import InvalidRequest, NotFound, SettingsError, TrialFailed
 from ..state import Home
 from ..trust.secret import Secret
+from ..wire import Hop
 from .connected import Connected, Way
 from .connection import MOST_SEEN, Connection, Store, checked
 from .keychain import Keychain
@@ -26,13 +27,6 @@ TRIAL = 22.0
 """Seconds that a test may take in all, so that its answer reaches whoever asked."""
 _LEADS = frozenset({"url", "key_env", "access_key", "domain", "version"})
 """What leads to another way when it changes."""
-
-
-class TrialFailed(BagoError):
-    """A connection was tried, and does not work."""
-
-    status = 502
-    code = "connection_failed"
 
 
 class Connections:
@@ -236,7 +230,9 @@ class Connections:
             async with asyncio.timeout(TRIAL):
                 return await entry.try_out()
         except TimeoutError:
-            raise TrialFailed(f"{entry.node} took more than {TRIAL:.0f} s to be tried.") from None
+            slow = Hop(name="whole way", ok=False, seconds=TRIAL, said=f"It took more than {TRIAL:.0f} s.")
+            entry.trial = Trial([slow])
+            return entry.trial
 
     async def _key(self, connection: Connection) -> Kept | None:
         try:
@@ -255,7 +251,7 @@ class Connections:
         kept = await self._secrets.get(connection.name if stored else "", named, usual)
         if kept is None and connection.kind.cluster and not connection.key_env:
             raise SettingsError(
-                "A cluster needs its secret key: --ask, or --key-env VAR for the variable that holds it.",
+                "A cluster needs its secret key, or the environment variable that holds it.",
                 param="secret",
             )
         if kept is None and connection.key_env:
@@ -295,9 +291,7 @@ def _way(connection: Connection, secret: Secret | None) -> Way:
 
 def _lists_no(name: str, models: list[str]) -> InvalidRequest:
     shown = ", ".join(model if model and model.isprintable() else repr(model) for model in models)
-    return InvalidRequest(
-        f"{name} lists no {shown}; its models are in %bago mesh models {name}.", param="models"
-    )
+    return InvalidRequest(f"{name} lists no {shown}.", param="models")
 
 
 def _check_follows(before: Connection, wanted: Connection, kept: Kept | None) -> None:
@@ -307,8 +301,8 @@ def _check_follows(before: Connection, wanted: Connection, kept: Kept | None) ->
         return  # a cluster's secret key signs, and is never sent
     if new != old or (was_secure and not is_secure):
         raise InvalidRequest(
-            f"The key of {wanted.name} was given for {before.url}; to send it to {wanted.url}, give it again "
-            "with --key-env VAR or --ask, or leave it behind with --no-key.",
+            f"The key of {wanted.name} was given for {before.url}; to send it to {wanted.url}, give it "
+            "again, or have it forgotten.",
             param="secret",
         )
 
@@ -318,5 +312,5 @@ def _sentence(what: str, trial: Trial) -> TrialFailed:
     assert hop is not None
     passed = ", ".join(f"{entry.name} ok" for entry in trial.hops if entry.ok)
     return TrialFailed(
-        f"{what}: {hop.name}: no. {hop.said}{f' ({passed}.)' if passed else ''} --force does it anyway."
+        f"{what}: {hop.name}: no. {hop.said}{f' ({passed}.)' if passed else ''}", param=hop.lacks
     )

@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -141,8 +141,9 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
         trial.hops.append(Hop(name=name, ok=True, seconds=now - begin, said=said))
         begin = now
 
-    def fails(name: str, said: str) -> None:
-        trial.hops.append(Hop(name=name, ok=False, seconds=time.monotonic() - begin, said=said))
+    def fails(name: str, said: str, lacks: Literal["secret", "models"] | None = None) -> None:
+        took = time.monotonic() - begin
+        trial.hops.append(Hop(name=name, ok=False, seconds=took, said=said, lacks=lacks))
         raise Stop
 
     missing = None
@@ -150,11 +151,11 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
         trial.seen = await look(target, kind, connection.name, timeout)
     except KeyRefused as error:
         passed("HTTP answers")
-        fails("key accepted", _key_sentence(error, target))
+        fails("key accepted", _key_sentence(error, target), "secret")
     except NoList as error:
         missing = error.message
     except Warming as error:
-        fails("HTTP answers", f"{_capital(error.message)}; try again in a while, or add it with --force.")
+        fails("HTTP answers", f"{_capital(error.message)}; try again in a while.")
     except NotAList as error:
         passed("HTTP answers")
         fails("models listed", error.message)
@@ -167,23 +168,23 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
             trial.native = await dialects(target, timeout, PATHS if native is None else native)
         passed("key accepted", _overheard(connection.url, target))
     except KeyRefused as error:
-        fails("key accepted", _key_sentence(error, target))
+        fails("key accepted", _key_sentence(error, target), "secret")
     except UpstreamFailed as error:
         fails("HTTP answers", error.message)
     if missing is not None:
         if not trial.native or not connection.models:
             advice = "" if trial.native else " Is this the base URL of its API, such as http://host:8000/v1?"
-            named = " Name its models: --models A,B." if trial.native else ""
-            fails("models listed", missing + advice + named)
+            named = " Name its models." if trial.native else ""
+            fails("models listed", missing + advice + named, "models" if trial.native else None)
         trial.seen = Seen((), time.monotonic() - begin)
     elif trial.seen is not None and connection.models:
         listed = {model.id for model in trial.seen.models}
         if not listed.intersection(connection.models):
             told = f"It lists no {', '.join(connection.models[:NAMED])}, only {_some(sorted(listed))}"
-            fails("models listed", f"{told}; select-models chooses others.")
+            fails("models listed", f"{told}; choose others.")
     count = len(trial.seen.models) if trial.seen else 0
     if not count and not connection.models:
-        fails("models listed", "It lists none; load one there, or add it with --force.")
+        fails("models listed", "It lists none; load one there.")
     trial.hops.append(
         Hop(
             name="models listed",
@@ -224,8 +225,8 @@ def _no_tls(host: str, port: int, error: OSError | TimeoutError) -> str:
 
 def _key_sentence(error: BagoError, target: Target) -> str:
     if target.key is None:
-        return f"{_capital(error.message)}: give it with --key-env VAR or --ask."
-    return f"{_capital(error.message)}; give another one with --key-env VAR or --ask."
+        return f"{_capital(error.message)}; give it one."
+    return f"{_capital(error.message)}; give another one."
 
 
 def _some(models: list[str]) -> str:

@@ -14,7 +14,7 @@ import msgspec
 import psutil
 
 from ..errors import InvalidRequest, LoadFailed, Unsupported
-from ..settings import Settings
+from ..settings import MOST_LAYERS, MOST_SLOTS, Settings
 from ..wire import Progress, RunnerInfo
 from .engine import ENGINES, Engine
 from .modelfile import ModelFile
@@ -173,8 +173,12 @@ class Runners:
         length = given.get("context_length", settings.context_length)
         if model.context_length:
             length = min(length, model.context_length)
-        if length < 1 or given.get("slots", 1) < 1:
-            raise InvalidRequest("A runner needs a context of at least one token and at least one slot.")
+        if length < 1 or not 1 <= given.get("slots", 1) <= MOST_SLOTS:
+            raise InvalidRequest(
+                f"A runner needs a context of at least one token, and 1 to {MOST_SLOTS} slots."
+            )
+        if not -1 <= given.get("gpu_layers", 0) <= MOST_LAYERS:
+            raise InvalidRequest(f"GPU layers are from -1 (as many as fit) to {MOST_LAYERS}.")
         return msgspec.convert(
             {
                 "path": str(model.path),

@@ -9,7 +9,11 @@ from .verb import Option, Source, Verb
 __all__ = ["VERBS", "Option", "Source", "Verb"]
 
 _CHAT = (
-    Option(("-m", "--model"), "model that answers; without it a loaded one", source="models"),
+    Option(
+        ("-m", "--model"),
+        "model that answers; without it one of this node, or else of another",
+        source="models",
+    ),
     Option(("--system",), "system prompt of this and the following chats, until reset"),
     Option(("--temperature",), "0 is the most predictable", "number"),
     Option(("--max-tokens",), "longest answer, in tokens", "int"),

@@ -13,6 +13,7 @@ import msgspec
 
 from ..backends.peer import PeerBackend
 from ..discovery.presence import PROBE_TIMEOUT, Presence, Transition
+from ..discovery.text import clean
 from ..errors import BagoError, UpstreamFailed
 from ..relay import Exchange, Pool
 from ..router import Offer
@@ -30,6 +31,8 @@ SILENCE = 4.0
 STAGGER = 0.1
 MAX_NEWS = 4 * 1024 * 1024
 MOST_SLOTS = 1024
+LONGEST_VERSION = 64
+"""Characters of a peer's version that are shown."""
 """Slots of one model that a peer is believed to have."""
 LONGEST_CONTEXT = 1 << 40
 """Tokens; what claims more is not believed."""
@@ -191,7 +194,7 @@ class Link:
             hello = msgspec.json.decode(body, type=Hello)
         except UNREADABLE:
             raise UpstreamFailed(f"{self.peer.name} says something that cannot be read.") from None
-        self.version, self.resources = hello.version, hello.resources
+        self.version, self.resources = clean(hello.version, LONGEST_VERSION), hello.resources
         return hello
 
     def _turned(self, transition: Transition | None) -> None:

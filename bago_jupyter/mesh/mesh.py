@@ -245,7 +245,7 @@ class Mesh:
         """Ask a discovered node for a connection; the match code that both sides show."""
         node = self.discovery.get(fingerprint) if self.discovery is not None else None
         if node is None:
-            raise NotFound("That node is not in the list of discovered nodes; run %bago discover.")
+            raise NotFound("That node is not in the list of discovered nodes.")
         await self._expose()
         return await self.askings.ask(node.announcement.name, fingerprint, reachable(node))
 

@@ -30,7 +30,7 @@ class Hello(msgspec.Struct, kw_only=True):
     version: Text
     boot: Text
     """Differs from one run of the node to the next."""
-    port: int
+    port: Annotated[int, Meta(ge=0, le=65535)]
     addresses: Annotated[list[Text], Meta(max_length=64)] = []
     resources: Resources | None = None
     """Of its machine; only in the answer to a probe."""

@@ -60,11 +60,15 @@ class Exchange:
         return None
 
     async def opened(self) -> None:
-        """Return once status and headers are there. Raises :class:`UpstreamFailed`."""
-        while not self.status:
-            if self._error is not None:
-                raise self._error
-            await self._wait()
+        """Return once status and headers are there. Raises :class:`UpstreamFailed`, and is closed then."""
+        try:
+            while not self.status:
+                if self._error is not None:
+                    raise self._error
+                await self._change()
+        except BaseException:
+            self.close()
+            raise
 
     async def read(self) -> bytes:
         """The next bytes of the body, ``b""`` at its end. Raises :class:`UpstreamFailed`."""
@@ -73,11 +77,11 @@ class Exchange:
                 return b""
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            await self._change()
         chunk = self._chunks.popleft() if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self._buffered = 0
-        if self._connection is not None:
+        if self._connection is not None and self._connection.paused:
             self._connection.resume()
         return chunk
 
@@ -96,12 +100,15 @@ class Exchange:
             self._connection = None
         self._wake()
 
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def fail(self, error: UpstreamFailed) -> None:
+        """Break the exchange off: whoever waits for it gets ``error``."""
+        if self._connection is not None:
+            self._connection.fail(error)
+
+    def _change(self) -> asyncio.Future[None]:
+        """Done when something has happened."""
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        return waiter
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -132,7 +139,8 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
         self._until_eof = True
-        self._paused = False
+        self.paused = False
+        """Whether reading waits for the reader."""
         self._unsent = memoryview(b"")
         self._unsent_before = 0
         self._full = False
@@ -176,10 +184,18 @@ class Connection(asyncio.Protocol):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self._transport.abort()
 
+    def fail(self, error: UpstreamFailed) -> None:
+        """End the exchange with ``error``, and the connection."""
+        exchange = self._exchange
+        self.abort()
+        self._end()
+        if exchange is not None:
+            exchange._fail(error)
+
     def resume(self) -> None:
         """Read on after a pause; called when the reader caught up."""
-        if self._paused and self._transport is not None:
-            self._paused = False
+        if self.paused and self._transport is not None:
+            self.paused = False
             self._transport.resume_reading()
 
     def _write_on(self) -> None:
@@ -208,7 +224,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._break(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
+            self.fail(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
         else:
             if self._reusable:
                 self._reusable = False
@@ -224,7 +240,7 @@ class Connection(asyncio.Protocol):
                 exchange._finish()
             else:
                 when = "in the middle of its answer" if exchange.status else "before it answered"
-                self._break(UpstreamFailed(f"The backend closed the connection {when}."))
+                self.fail(UpstreamFailed(f"The backend closed the connection {when}."))
         self._on_lost(self)
 
     # -- httptools
@@ -241,7 +257,7 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > MAX_HEADERS:
-            self._break(UpstreamFailed("The backend's response headers are too large."))
+            self.fail(UpstreamFailed("The backend's response headers are too large."))
             return
         if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
             self._until_eof = False
@@ -252,10 +268,10 @@ class Connection(asyncio.Protocol):
         if self._exchange is None:
             return
         if status == 101:
-            self._break(UpstreamFailed("The backend wants to change the protocol."))
+            self.fail(UpstreamFailed("The backend wants to change the protocol."))
             return
         if status > 599:
-            self._break(UpstreamFailed(f"The backend answered with a status that HTTP has not ({status})."))
+            self.fail(UpstreamFailed(f"The backend answered with a status that HTTP has not ({status})."))
             return
         if status < 200:  # 100 Continue, 103 Early Hints (RFC 9110, 15.2)
             return
@@ -273,8 +289,8 @@ class Connection(asyncio.Protocol):
         exchange._chunks.append(body)
         exchange._buffered += len(body)
         exchange._wake()
-        if exchange._buffered > HIGH_WATER and not self._paused and self._transport is not None:
-            self._paused = True
+        if exchange._buffered > HIGH_WATER and not self.paused and self._transport is not None:
+            self.paused = True
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -305,11 +321,4 @@ class Connection(asyncio.Protocol):
             self._unsent_before = len(self._unsent)
             self._deadline = self._loop.call_later(timeout, self._late, timeout)
             return
-        self._break(UpstreamTimeout(f"The backend sent no response header within {timeout:g} s."))
-
-    def _break(self, error: UpstreamFailed) -> None:
-        exchange = self._exchange
-        self.abort()
-        self._end()
-        if exchange is not None:
-            exchange._fail(error)
+        self.fail(UpstreamTimeout(f"The backend sent no response header within {timeout:g} s."))

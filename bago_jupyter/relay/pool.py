@@ -47,7 +47,7 @@ class Pool:
         if connection is not None:
             exchange = connection.send(head, body, timeout)
             try:
-                await self._opened(exchange)
+                await exchange.opened()
                 return exchange
             except UpstreamTimeout:
                 raise
@@ -55,7 +55,7 @@ class Pool:
                 if connection.received:
                     raise
         exchange = (await self._connect()).send(head, body, timeout)
-        await self._opened(exchange)
+        await exchange.opened()
         return exchange
 
     def close(self) -> None:
@@ -68,14 +68,6 @@ class Pool:
         """Close the connections that wait; those in use end with what they carry."""
         while self._idle:
             self._idle.pop()[1].abort()
-
-    @staticmethod
-    async def _opened(exchange: Exchange) -> None:
-        try:
-            await exchange.opened()
-        except BaseException:
-            exchange.close()
-            raise
 
     def _take_idle(self) -> Connection | None:
         limit = asyncio.get_running_loop().time() - IDLE_SECONDS

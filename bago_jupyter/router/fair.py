@@ -145,6 +145,8 @@ class FairQueue:
                 self._finish.pop(caller, None)
 
     def _take(self, ticket: Ticket) -> None:
+        if not self._waiting:
+            return
         at = bisect_left(self._waiting, ticket.order, key=itemgetter(0))
         if at < len(self._waiting) and self._waiting[at][1] is ticket:
             del self._waiting[at]

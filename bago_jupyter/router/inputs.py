@@ -35,6 +35,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """Why its breaker lets nothing through."""
     suspect: bool = False
     """Whether it has failed lately, or may be gone."""
+    cost: int = 1
+    """Tokens of work that this request makes there."""
 
     @property
     def full(self) -> bool:
@@ -69,11 +71,12 @@ def survey(
 
     ``keep`` slots of each are kept free for other callers, where it has more than one.
     """
-    rows = []
+    rows, whole = [], shape.work()
     for rank, offer in table.find(shape.model, relayed=shape.relayed):
         load = loads.get((offer.backend, offer.model), IDLE)
         state, reason = ("closed", None) if offer.local else breakers.look(offer.backend, offer.model, now)
-        capacity = max(1, offer.slots * offer.max_load_percent // 100)
+        warm = affinity.warm(offer.backend, offer.model, shape.prefix) if shape.prefix else 0
+        capacity = offer.slots * offer.max_load_percent // 100 - keep
         rows.append(
             Row(
                 offer,
@@ -83,10 +86,11 @@ def survey(
                 load.speed,
                 latencies.get(offer.backend, 0.0),
                 load.last,
-                max(1, capacity - keep),
-                affinity.warm(offer.backend, offer.model, shape.prefix) if shape.prefix else 0,
+                capacity if capacity > 1 else 1,
+                warm,
                 reason if state == "open" else None,
                 state == "suspect" or offer.health == "unknown",
+                shape.work(warm) if warm else whole,
             )
         )
     return tuple(rows)

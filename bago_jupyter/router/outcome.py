@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-Verdict = Literal["ok", "failed", "cancelled"]
+from ..wire import Verdict
 
 
 def verdict(status: int | None, outcome: str) -> Verdict:

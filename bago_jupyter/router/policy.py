@@ -15,7 +15,7 @@ Policy = Callable[[Inputs, Row], float]
 
 def balanced(inputs: Inputs, row: Row) -> float:
     """Expected finish in seconds: what waits there, the own work less what is in its cache, the network."""
-    return wait(inputs, row) + inputs.shape.work(row.warm) / row.speed + row.latency
+    return wait(inputs, row) + row.cost / row.speed + row.latency
 
 
 def round_robin(inputs: Inputs, row: Row) -> float:

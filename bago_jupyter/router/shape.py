@@ -47,4 +47,5 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def work(self, warm: int = 0) -> int:
         """Work in tokens written, where ``warm`` tokens of the prompt need not be read again."""
-        return max(1, max(0, self.prompt_tokens - warm) // READING + self.answer)
+        unread = self.prompt_tokens - warm
+        return (unread // READING if unread > 0 else 0) + self.answer or 1

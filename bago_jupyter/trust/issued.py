@@ -102,7 +102,11 @@ class IssuedKeys:
             addresses=key.addresses,
             interface=interface,
         )
-        self._save(now)
+        try:
+            self._save(now)
+        except StateError:  # nobody will ever know it
+            del self._keys[key.id]
+            raise
         return key
 
     def listed(self, now: float | None = None) -> list[IssuedKey]:

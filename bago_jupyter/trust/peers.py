@@ -101,7 +101,7 @@ class Peers:
                 f"{home.root / FILE} is damaged; restore it, or delete it and pair the nodes again."
             ) from None
         self._peers = {peer.fingerprint: peer for peer in file.peers}
-        self._barred = set(file.barred)
+        self._barred = frozenset(file.barred)
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(list(self._peers.values()))
@@ -159,9 +159,9 @@ class Peers:
             peer = msgspec.structs.replace(old, **fields)
         else:
             peer = Peer(fingerprint=fingerprint, **fields)
-        if via != "team":
-            self._barred.discard(fingerprint)
-        self._put(peer, "added" if old is None else "updated")
+        barred = self._barred if via == "team" else self._barred - {fingerprint}
+        self._save({**self._peers, fingerprint: peer}, barred)
+        self._tell("added" if old is None else "updated", peer)
         return peer
 
     def set(self, fingerprint: str, **changes: Any) -> Peer:
@@ -177,7 +177,7 @@ class Peers:
                 )
             _check_setting(name, value)
         peer = msgspec.structs.replace(peer, **changes)
-        self._put(peer, "updated")
+        self._update(peer)
         return peer
 
     def tell(
@@ -197,7 +197,7 @@ class Peers:
             port=old.port if port is None else port,
         )
         if peer != old:
-            self._put(peer, "updated")
+            self._learn(peer)
         return peer
 
     def saw(self, fingerprint: str, at: str) -> None:
@@ -205,7 +205,7 @@ class Peers:
         peer = self._need(fingerprint)
         if peer.seen_at[:1] != [at]:
             seen = address.only_good([at, *peer.seen_at])[:SEEN]
-            self._put(msgspec.structs.replace(peer, seen_at=seen), "updated")
+            self._learn(msgspec.structs.replace(peer, seen_at=seen))
 
     def remove(self, fingerprint: str, *, bar: bool = True) -> Peer:
         """Forget a peer: its certificate and tokens are worth nothing from now on.
@@ -214,10 +214,8 @@ class Peers:
         new key or approval does. Raises :class:`NotFound`.
         """
         peer = self._need(fingerprint)
-        del self._peers[fingerprint]
-        if bar:
-            self._barred.add(fingerprint)
-        self._save()
+        others = {known: other for known, other in self._peers.items() if known != fingerprint}
+        self._save(others, self._barred | {fingerprint} if bar else self._barred)
         self._tell("removed", peer)
         return peer
 
@@ -240,18 +238,23 @@ class Peers:
             raise NotFound("No paired node has that fingerprint; list the nodes to see them.")
         return peer
 
-    def _put(self, peer: Peer, change: Change) -> None:
-        self._peers[peer.fingerprint] = peer
-        self._save()
-        self._tell(change, peer)
+    def _learn(self, peer: Peer) -> None:
+        """What a peer says of itself counts also where it cannot be written."""
+        self._peers = {**self._peers, peer.fingerprint: peer}
+        self._update(peer)
+
+    def _update(self, peer: Peer) -> None:
+        self._save({**self._peers, peer.fingerprint: peer}, self._barred)
+        self._tell("updated", peer)
 
     def _tell(self, change: Change, peer: Peer) -> None:
         for listener in list(self._listeners):
             listener(change, peer)
 
-    def _save(self) -> None:
-        file = _File(peers=list(self._peers.values()), barred=sorted(self._barred))
-        self._home.write(FILE, _encoder.encode(file))
+    def _save(self, peers: dict[str, Peer], barred: frozenset[str]) -> None:
+        """Nothing changes where it cannot be written: what was removed would be back at the next start."""
+        self._home.write(FILE, _encoder.encode(_File(peers=list(peers.values()), barred=sorted(barred))))
+        self._peers, self._barred = peers, barred
 
 
 def hash_token(token: str) -> str:

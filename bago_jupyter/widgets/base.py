@@ -140,6 +140,8 @@ class BagoWidget(anywidget.AnyWidget):
             self._free_route()
         elif isinstance(content.get("id"), int):
             loops.background().submit(self._answer(content["id"], kind, content))
+            self.send({"kind": "taken", "request": content["id"]})  # else the page calls the kernel busy
+            self._free_route()
 
     def _release_unwatched(self) -> None:
         if not self.live:
@@ -149,7 +151,7 @@ class BagoWidget(anywidget.AnyWidget):
         try:
             reply = {"id": id, "ok": await self.respond(kind, request)}
         except BagoError as error:
-            reply = {"id": id, "error": error.message}
+            reply = {"id": id, "error": error.message, "code": error.code}
         except Exception as error:
             _log.exception("request %s of %s failed", kind, type(self).__name__)
             reply = {"id": id, "error": f"{kind} failed: {type(error).__name__}; the kernel's log has more."}

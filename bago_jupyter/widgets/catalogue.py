@@ -62,7 +62,7 @@ def default(groups: list[JSON]) -> str:
     options = groups[0]["options"] if groups else []
     for option in sorted(options, key=lambda option: option["state"] != "ready"):
         return str(option["value"])
-    raise ModelNotFound("There is no model to chat with yet; pull one, as with %bago pull smollm2.")
+    raise ModelNotFound("There is no model to chat with yet; pull one, in the Models view or by %bago pull.")
 
 
 def _group(

@@ -52,10 +52,12 @@ class Conversation:
         self.turns.append(Turn(id=next(self._ids), role="user", text=text))
         return self._answer(model)
 
-    def edit(self, text: Any, model: str) -> Turn:
-        """Ask ``text`` in place of the last question."""
+    def edit(self, text: Any, model: str, of: Any = None) -> Turn:
+        """Ask ``text`` in place of the last question, which must be the turn ``of`` where that is given."""
         if not isinstance(text, str) or not text.strip():
             raise InvalidRequest("What should the model be asked?", param="text")
+        if of is not None and [turn.id for turn in self.turns[-2:-1]] != [of]:
+            raise InvalidRequest("That is not the last question any more; ask it as a new one.", param="of")
         self._drop()
         return self.ask(text, model)
 

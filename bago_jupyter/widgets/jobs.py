@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from ..errors import BagoError, NotFound
+from ..errors import BagoError, NotFound, PullCancelled
 from ..wire import ModelInfo, Progress
 
 Kind = Literal["pull", "load"]
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class Job:
     """One pull or load. Belongs to the background loop."""
 
-    def __init__(self, id: int, kind: Kind, what: str, on: str, node: str, work: Work):
+    def __init__(self, id: int, kind: Kind, what: str, on: str, node: str, work: Work, name: str | None):
         self.id = id
         self.kind = kind
         self.what = what
@@ -31,6 +31,8 @@ class Job:
         """Fingerprint of the peer that does it; empty is this node."""
         self.node = node
         self.work = work
+        self.name = name
+        """The id that a pulled model is to have, if one was given."""
         self.state: Literal["running", "failed", "cancelled", "done"] = "running"
         self.progress: Progress | None = None
         self.error: str | None = None
@@ -43,6 +45,7 @@ class Job:
             "id": self.id,
             "kind": self.kind,
             "what": self.what,
+            "name": self.name,
             "on": self.on,
             "node": self.node,
             "state": self.state,
@@ -52,6 +55,7 @@ class Job:
             "unit": "B" if step is None else step.unit,
             "message": None if step is None else step.message,
             "error": self.error,
+            "by": None,
         }
 
 
@@ -70,12 +74,14 @@ class Jobs:
         self._changed = changed
         self._due: asyncio.TimerHandle | None = None
 
-    def begin(self, kind: Kind, what: str, on: str, node: str, work: Work) -> None:
+    def begin(
+        self, kind: Kind, what: str, on: str, node: str, work: Work, *, name: str | None = None
+    ) -> None:
         """Start a job in place of one that did not end well before."""
         for old in list(self._jobs.values()):
             if (old.kind, old.what, old.on) == (kind, what, on) and old.state != "running":
                 del self._jobs[old.id]
-        job = Job(next(self._ids), kind, what, on, node, work)
+        job = Job(next(self._ids), kind, what, on, node, work, name)
         self._jobs[job.id] = job
         self._start(job)
 
@@ -131,7 +137,7 @@ class Jobs:
             model = await job.work(step)
             job.state = "done"
             self._jobs.pop(job.id, None)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, PullCancelled):
             job.state = "cancelled"
         except BagoError as error:
             job.state, job.error = "failed", error.message

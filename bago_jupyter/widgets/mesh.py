@@ -41,7 +41,7 @@ class MeshView(LiveView):
             case RequestMoved(id=id, backend=backend, target=target, outcome=outcome):
                 return _told("moved", id, backend, target, outcome)
             case RequestEnded(id=id, backend=backend, target=target, outcome=outcome, status=status):
-                ok = outcome == "ok" and (status is None or status < 400)
+                ok = event.verdict == "ok"
                 said = f"HTTP {status}" if outcome == "ok" and not ok else outcome
                 return _told("ended", id, backend, target, said, ok)
         return None

@@ -11,8 +11,8 @@ import msgspec
 from .. import loops
 from ..client import AsyncNodeClient, NodeClient
 from ..errors import BagoError, InvalidRequest, NotFound
-from ..events import AnyEvent, RunnerChanged
-from ..wire import ModelInfo
+from ..events import AnyEvent, PullProgress, RunnerChanged
+from ..wire import ModelInfo, PullInfo, public_source
 from . import catalogue, sections
 from .base import bundle
 from .jobs import Job, Jobs
@@ -43,19 +43,27 @@ class ModelsView(LiveView):
         super().__init__(client, **traits)
 
     def gather(self, client: NodeClient) -> Any:
-        return {**catalogue.read(client), "starters": STARTERS}
+        pulls = [msgspec.to_builtins(pull) for pull in client.pulls()]
+        return {**catalogue.read(client), "starters": STARTERS, "pulls": pulls}
 
     def concerns(self, event: AnyEvent) -> bool:
+        if isinstance(event, PullProgress):
+            return event.pull.progress is None or event.pull.state != "running"
         return super().concerns(event) and not _moving(event)
 
     def passing(self, event: AnyEvent) -> dict[str, Any] | None:
+        if isinstance(event, PullProgress):
+            self._pulled(event.pull)
+            self._moved()  # now: with the frame it could come after the state in which the job has ended
+            return None
         if not isinstance(event, RunnerChanged) or not _moving(event):
             return None
         return {"runner": msgspec.to_builtins(event.runner)}
 
     async def respond(self, kind: str, request: dict[str, Any]) -> Any:
         """``pull`` a source, ``load``, ``unload``, ``share`` and ``remove`` a model, each ``on`` a node;
-        ``cancel``, ``again`` and ``dismiss`` a job."""
+        ``cancel``, ``again`` and ``dismiss`` a job, of which a pull that somebody else began has only the
+        first."""
         match kind:
             case "pull":
                 await self._pull(_text(request, "source"), request)
@@ -96,7 +104,7 @@ class ModelsView(LiveView):
             async with await self._own() as client:
                 return await client.pull(wanted, name=name, on=on or None, on_progress=step)
 
-        self._jobs.begin("pull", shown(source), on, node, work)
+        self._jobs.begin("pull", shown(source), on, node, work, name=name)
 
     async def _load(self, model: str, request: dict[str, Any]) -> None:
         on, node = self._where(request)
@@ -112,6 +120,9 @@ class ModelsView(LiveView):
         self._jobs.begin("load", model, on, node, work)
 
     async def _cancel(self, id: Any) -> None:
+        if isinstance(id, str):
+            await (await self.client()).cancel_pull(id)
+            return
         job = await self._jobs.cancel(id)
         if job.kind == "load":
             # A load goes on when those who wait for it leave.
@@ -149,7 +160,26 @@ class ModelsView(LiveView):
         return AsyncNodeClient((await self.client()).node, caller=self._caller)
 
     def _moved(self) -> None:
-        self.push({"kind": "jobs", "jobs": self._jobs.shown()})
+        self.push({"kind": "jobs", "jobs": self._shown_jobs()})
+
+    def _pulled(self, pull: PullInfo) -> None:
+        """Take the news of a pull of this node."""
+        if self._view is not None:
+            others = [old for old in self._view["pulls"] if old["id"] != pull.id]
+            running = [msgspec.to_builtins(pull)] if pull.state == "running" else []
+            self._view = {**self._view, "pulls": others + running}
+
+    def _shown_jobs(self) -> list[dict[str, Any]]:
+        """The jobs of this view, and the pulls of this node that it has not begun."""
+        jobs = self._jobs.shown()
+        mine = {
+            (public_source(job["what"]), job["name"])
+            for job in jobs
+            if job["kind"] == "pull" and not job["on"] and job["state"] == "running"
+        }  # what a model is pulled from and called is its id, and no model is pulled twice at once
+        view = self._view or {"pulls": []}
+        pulls = [pull for pull in view["pulls"] if (pull["source"], pull["name"]) not in mine]
+        return jobs + [_foreign(pull, view["name"]) for pull in pulls]
 
     def _ended(self, job: Job, model: ModelInfo | None) -> None:
         self.publish(self._content())
@@ -169,7 +199,7 @@ class ModelsView(LiveView):
         return f"Models of {view['name']} and its mesh", tables, self._down
 
     def _content(self) -> dict[str, Any]:
-        return {**super()._content(), "jobs": self._jobs.shown()}
+        return {**super()._content(), "jobs": self._shown_jobs()}
 
 
 def size(count: float | None) -> str:
@@ -203,6 +233,13 @@ def _absolute(source: str) -> str:
 
 def _moving(event: AnyEvent) -> bool:
     return isinstance(event, RunnerChanged) and event.runner.state == "loading"
+
+
+def _foreign(pull: dict[str, Any], node: str) -> dict[str, Any]:
+    """A pull that somebody else began, as a job."""
+    step = pull["progress"] or {"stage": None, "done": 0, "total": None, "unit": "B", "message": None}
+    kept = {name: pull[name] for name in ("id", "name", "state", "error", "by")}
+    return {**kept, **step, "kind": "pull", "what": pull["source"], "on": "", "node": node}
 
 
 def _row(model: dict[str, Any]) -> list[str]:

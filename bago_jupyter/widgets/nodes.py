@@ -44,9 +44,10 @@ _CONNECTION: tuple[str, ...] = (
     "listed",
     "key",
 )
-_CONNECTION += ("priority", "weight", "slots", "share")
+_CONNECTION += ("priority", "weight", "slots", "share", "key_env", "domain", "version")
 _KEY = ("id", "state", "expires", "name", "used_by")
-_WANTED = frozenset({"name", "type", "url", "secret", "key_env", "access_key", "domain", "force"})
+_WANTED = frozenset({"name", "type", "url", "secret", "key_env", "access_key", "domain", "version"})
+_WANTED |= {"models", "force"}
 
 
 class NodesView(LiveView):
@@ -75,8 +76,8 @@ class NodesView(LiveView):
         return isinstance(event, (NodesChanged, NodeUp))
 
     async def respond(self, kind: str, request: dict[str, Any]) -> Any:
-        """``discovered`` and ``decoder`` only look. Every other request changes or tries something, and
-        the view shows the outcome before the request is answered."""
+        """``discovered``, ``decoder`` and ``connection_models`` only look. Every other request changes or
+        tries something, and the view shows the outcome before the request is answered."""
         client = await self.client()
         if look := _LOOKS.get(kind):
             return await look(client, request)
@@ -130,7 +131,8 @@ async def _decide(client: AsyncNodeClient, request: dict[str, Any]) -> Any:
 async def _make_key(client: AsyncNodeClient, request: dict[str, Any]) -> Any:
     if old := request.get("instead_of"):
         await client.revoke_key(str(old))
-    key = await client.make_key()
+    options = {name: request.get(name) for name in ("ttl", "name", "interface")}
+    key = await client.make_key(**{name: value for name, value in options.items() if value})
     left = key.expires - time.time()
     return {"id": key.id, "name": key.name, "text": key.text, "svg": key.qr_svg, "left": left}
 
@@ -155,17 +157,30 @@ async def _test(client: AsyncNodeClient, request: dict[str, Any]) -> Any:
     return [msgspec.to_builtins(hop) for hop in await try_out(client, _text(request, "node"))]
 
 
-async def _add_connection(client: AsyncNodeClient, request: dict[str, Any]) -> Any:
+async def _add_connection(client: AsyncNodeClient, request: dict[str, Any]) -> None:
     wanted = request.get("wanted")
     if not isinstance(wanted, dict) or not wanted.keys() <= _WANTED:
         raise InvalidRequest("A connection has a name, a type and a URL.")
-    options = {name: value for name, value in wanted.items() if value not in ("", None)}
-    info = await client.add_connection(str(options.pop("name", "")), **options)
-    return [msgspec.to_builtins(hop) for hop in info.hops]
+    options = {name: value for name, value in wanted.items() if value not in ("", None, [])}
+    await client.add_connection(str(options.pop("name", "")), **options)
 
 
 async def _change_connection(client: AsyncNodeClient, request: dict[str, Any]) -> None:
     await client.change_connection(_text(request, "name"), **_changes(request))
+
+
+async def _connection_models(client: AsyncNodeClient, request: dict[str, Any]) -> Any:
+    name = _text(request, "name")
+    info, models = await client.connection(name), await client.connection_models(name)
+    return {"all": info.selected is None, "models": [(model.id, model.selected) for model in models]}
+
+
+async def _select_models(client: AsyncNodeClient, request: dict[str, Any]) -> Any:
+    models = request.get("models")
+    if models is not None and not (isinstance(models, list) and models):
+        raise InvalidRequest("Choose a model at least, or all.", param="models")
+    found = await client.select_models(_text(request, "name"), models)
+    return {"used": sum(model.selected for model in found), "of": len(found)}
 
 
 async def _toggle_connection(client: AsyncNodeClient, request: dict[str, Any]) -> None:
@@ -186,7 +201,11 @@ async def _discovery(client: AsyncNodeClient, request: dict[str, Any]) -> None:
 
 
 Handler = Callable[[AsyncNodeClient, dict[str, Any]], Awaitable[Any]]
-_LOOKS: dict[str, Handler] = {"discovered": _discovered, "decoder": _decoder}
+_LOOKS: dict[str, Handler] = {
+    "discovered": _discovered,
+    "decoder": _decoder,
+    "connection_models": _connection_models,
+}
 _CHANGES: dict[str, Handler] = {
     "connect": _connect,
     "ask": _ask,
@@ -199,6 +218,7 @@ _CHANGES: dict[str, Handler] = {
     "test": _test,
     "add_connection": _add_connection,
     "change_connection": _change_connection,
+    "select_models": _select_models,
     "toggle_connection": _toggle_connection,
     "check_connection": _check_connection,
     "remove_connection": _remove_connection,

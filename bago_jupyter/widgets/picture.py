@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from html import escape
 
 from ..wire import Topology, TopologyEdge, TopologyNode
@@ -14,6 +16,7 @@ MANY = 12
 _WIDTH, _HEIGHT, _GAP, _RANK = 176, 34, 8, 250
 _COLOURS = {"healthy": "#2e7d32", "warming": "#b35c00", "unhealthy": "#c62828"}
 _OTHER = "#757575"
+_NOT_XML = re.compile("[\ufffe\uffff\ud800-\udfff]")
 
 
 def plain(topology: Topology | None, down: str | None = None) -> str:
@@ -52,11 +55,18 @@ def html(topology: Topology | None, down: str | None = None) -> str:
     router = next(iter(_of(topology, "router")), None)
     title = f"Mesh of {router.label}: {', '.join(_facts(router))}" if router else "Mesh"
     table = Section("Backends", ("backend", "type", "state", "latency", "models"), rows)
-    return _drawing(topology) + sections.html(title, [table], down)
+    return _image(drawing(topology)) + sections.html(title, [table], down)
 
 
-def _drawing(topology: Topology) -> str:
-    """An SVG of the four ranks. JupyterLab drops it where it does not trust the notebook; the table stays."""
+def _image(svg: str) -> str:
+    # Sanitisers, as JupyterLab's for a notebook that it does not trust, strip an inline SVG to its bare text.
+    source = b64encode(svg.encode()).decode()
+    alt = "Drawing of the mesh; the table says the same."
+    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{source}" style="max-width:100%">'
+
+
+def drawing(topology: Topology) -> str:
+    """The four ranks as an SVG document, which is well-formed whatever names are."""
     places: dict[str, tuple[float, float]] = {}
     parts: list[str] = []
     top = 0.0
@@ -87,11 +97,11 @@ def _drawing(topology: Topology) -> str:
         if edge.source in places and edge.target in places
     ]
     parts += [_card(places[node.id], label, node.state) for node, label in cards]
-    width = 3 * _RANK + _WIDTH
-    style = f"max-width:{width}px;width:100%;background:#fff;color:#1c1c1e"
+    width, height = 3 * _RANK + _WIDTH + 8, height + 8
     return (
-        f'<svg role="img" aria-label="Mesh" xmlns="http://www.w3.org/2000/svg" '
-        f'viewBox="-4 -4 {width + 8} {height + 8:g}" style="{style}">{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:g}" '
+        f'viewBox="-4 -4 {width} {height:g}" fill="#1c1c1e">'
+        f'<rect x="-4" y="-4" width="{width}" height="{height:g}" fill="#fff"/>{"".join(parts)}</svg>'
     )
 
 
@@ -107,7 +117,7 @@ def _line(start: tuple[float, float], end: tuple[float, float], state: str) -> s
 
 def _card(place: tuple[float, float], label: str, state: str) -> str:
     x, y = place
-    shown = escape(clean(_cut(label, 24)))
+    shown = escape(_NOT_XML.sub("\ufffd", clean(_cut(label, 24))))
     return (
         f'<rect x="{x:g}" y="{y:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="7" fill="#fff" '
         f'stroke="{_COLOURS.get(state, _OTHER)}"/>'

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from html import escape
 from typing import Any
 
 import msgspec
@@ -14,13 +15,16 @@ from .. import loops
 from ..client import AsyncNodeClient, NodeClient, Reply
 from ..errors import BagoError, InvalidRequest
 from ..events import AnyEvent, RunnerChanged
-from . import catalogue, sampling, sections
+from . import catalogue, sampling, transcript
 from .base import bundle
 from .conversation import Conversation, Turn, printable
 from .live import LiveView
+from .plain import clean
+from .record import Record
 
 FRAME = 0.05
 """Seconds between two messages to the browser while an answer arrives."""
+_UNSAVED = "The conversation is saved with the notebook only while the switch for that is on."
 _log = logging.getLogger(__name__)
 
 
@@ -35,8 +39,9 @@ class Playground(LiveView):
     What is typed into a form is not expected in a file that is shared and committed, and a widget's state
     lies in the notebook's metadata where nobody looks. So it stays in the kernel's memory
     (:attr:`conversation`), and reaches the page in custom messages, which are not stored. Where the record
-    is the point, the switch puts all of it, parameters too, into the synced state; ``%bago chat`` leaves
-    one as output.
+    is the point, the switch puts all of it, parameters too, into the synced state, and the conversation below
+    the view as an output (:class:`~.record.Record`), which is stored whether the state is or not and shows
+    what will be.
     """
 
     _esm = bundle("playground.js")
@@ -47,6 +52,7 @@ class Playground(LiveView):
         self.parameters = sampling.checked(given)
         self.conversation = Conversation()
         self._save = save
+        self._record = Record()
         self._caller = client.caller
         self._task: asyncio.Task[None] | None = None
         super().__init__(client, **options)
@@ -71,7 +77,7 @@ class Playground(LiveView):
             case "send":
                 self._begin(self._idle().ask(request.get("text"), self._model()))
             case "edit":
-                self._begin(self._idle().edit(request.get("text"), self._model()))
+                self._begin(self._idle().edit(request.get("text"), self._model(), request.get("of")))
             case "again":
                 self._begin(self._idle().again(self._model()))
             case "stop":
@@ -85,6 +91,7 @@ class Playground(LiveView):
             case "save":
                 self._save = request.get("save") is True
                 self.publish(self._content())
+                self._note()
             case "why":
                 client = await self.client()
                 return msgspec.to_builtins(await client.why(str(request.get("request"))))
@@ -93,10 +100,17 @@ class Playground(LiveView):
         return None
 
     def plain(self) -> str:
-        return sections.plain(*self._listed())
+        said = transcript.plain(*self._written()) or _UNSAVED
+        return "\n".join([*map(clean, filter(None, [self._title(), self._down])), said])
 
     def html(self) -> str:
-        return sections.html(*self._listed())
+        head = [f"<p><b>{escape(clean(self._title()))}</b></p>"]
+        head += [f"<p>{escape(clean(self._down))}</p>"] if self._down else []
+        return "".join(head) + (transcript.html(*self._written()) or f"<p>{_UNSAVED}</p>")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        self._record.place()
+        return super()._repr_mimebundle_(**kwargs)
 
     def close(self) -> None:
         """Remove every view, and stop the answer that is being written."""
@@ -152,6 +166,7 @@ class Playground(LiveView):
             turn.state = "stopped"
         except BagoError as error:
             turn.state, turn.error = "failed", error.message
+            turn.request = turn.request or error.request
         except Exception as error:
             _log.exception("a chat failed")
             turn.state = "failed"
@@ -182,6 +197,11 @@ class Playground(LiveView):
     def _kept(self) -> None:
         if self._save:
             self.publish(self._content())
+            self._note()
+
+    def _note(self) -> None:
+        written = self._written()
+        self._record.show(transcript.html(*written), transcript.plain(*written))
 
     def _whole(self) -> dict[str, Any]:
         return {"turns": msgspec.to_builtins(self.conversation.turns), "parameters": self.parameters}
@@ -190,11 +210,13 @@ class Playground(LiveView):
         saved = self._whole() if self._save else None
         return {**super()._content(), "save": self._save, "saved": saved}
 
-    def _listed(self) -> tuple[str, list[sections.Section], str | None]:
-        name = (self._view or {}).get("name", "")
-        said = [(turn.role, turn.text or turn.error or "") for turn in self.conversation.turns]
-        tables = [sections.Section("Conversation", ("who", "what"), said)] if self._save else []
-        return f"Playground of {name}".strip(), tables, self._down
+    def _title(self) -> str:
+        return f"Playground of {(self._view or {}).get('name', '')}".removesuffix(" of ")
+
+    def _written(self) -> tuple[list[Turn], str]:
+        """What of the conversation may be stored: the turns and the system prompt."""
+        turns = self.conversation.turns if self._save else []
+        return turns, self.parameters["system"] if turns else ""
 
 
 def _finish(turn: Turn, reply: Reply | None, seconds: float) -> None:

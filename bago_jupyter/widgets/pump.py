@@ -301,17 +301,15 @@ def fold(status: Status, event: AnyEvent) -> bool:
     """
     counts = status.requests
     match event:
-        case RequestStarted():
+        case RequestStarted(attempt=1):
             counts.total += 1
             counts.in_flight += 1
-        case RequestEnded(outcome=outcome):
-            counts.in_flight = max(0, counts.in_flight - 1)
-            if outcome == "ok":
-                counts.ok += 1
-            elif outcome == "cancelled":
-                counts.cancelled += 1
+        case RequestEnded(verdict=verdict, backend=backend):
+            if backend is None:  # nobody was asked
+                counts.total += 1
             else:
-                counts.failed += 1
+                counts.in_flight = max(0, counts.in_flight - 1)
+            setattr(counts, verdict, getattr(counts, verdict) + 1)
         case RunnerChanged(runner=runner):
             same = [(old.model, old.task) == (runner.model, runner.task) for old in status.runners]
             if True in same:

@@ -24,10 +24,12 @@ from .models import (
     ModelInfo,
     ModelState,
     Progress,
+    PullInfo,
     PullRequest,
     RunnerInfo,
     SlotInfo,
     UnloadRequest,
+    public_source,
 )
 from .nodes import (
     ConnectRequest,
@@ -44,7 +46,7 @@ from .nodes import (
 )
 from .resources import GpuInfo, Resources
 from .routes import RouteInfo, RouteWanted
-from .routing import Attempt, Candidate, Decision, Rejection
+from .routing import Attempt, Candidate, Decision, Rejection, Verdict
 from .stats import StatsRow, StatsSeries
 from .status import Counts, Drain, NodeFile, Place, Status
 from .topology import Condition, Rank, Topology, TopologyEdge, TopologyNode
@@ -82,6 +84,7 @@ __all__ = [
     "Ping",
     "Place",
     "Progress",
+    "PullInfo",
     "PullRequest",
     "Rank",
     "Rejection",
@@ -103,4 +106,6 @@ __all__ = [
     "TopologyNode",
     "Turn",
     "UnloadRequest",
+    "Verdict",
+    "public_source",
 ]

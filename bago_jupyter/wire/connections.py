@@ -25,6 +25,8 @@ class Hop(Message):
     seconds: float = 0.0
     said: str = ""
     """What there is to know of it; where it failed, a sentence that says what to do."""
+    lacks: Literal["secret", "models"] | None = None
+    """What the connection is to be given, where that would help."""
 
 
 class ConnectionModel(Message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from .base import Message
 
@@ -79,6 +80,36 @@ class Progress(Message):
     total: float | None = None
     unit: str = "B"
     message: str | None = None
+
+
+class PullInfo(Message):
+    """A pull into a node's library, whoever began it."""
+
+    id: str
+    source: str
+    """As :func:`public_source` shows it."""
+    by: str
+    """The caller, as in a decision: ``notebook:NAME``, ``cli``, ``peer:NAME``, ``local``."""
+    name: str | None = None
+    """The id that was wanted for the model, if one was."""
+    state: Literal["running", "done", "failed", "cancelled"] = "running"
+    progress: Progress | None = None
+    model: str | None = None
+    """The model's id, once it is there."""
+    error: str | None = None
+
+
+def public_source(source: str) -> str:
+    """What a pull's ``source`` is shown as: without what may be secret in a URL (user, query, fragment), and
+    without the folders of a path."""
+    source = source.strip()
+    if not source.lower().startswith(("http://", "https://", "hf:")):
+        return source.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        return "the URL"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class Failure(Message):

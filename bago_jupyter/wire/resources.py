@@ -9,7 +9,8 @@ from msgspec import Meta
 from .base import Message
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-Bytes = Annotated[int, Meta(ge=0)]
+Bytes = Annotated[int, Meta(ge=0, le=1 << 60)]
+"""Bounded, since a peer may say anything, and what no float holds cannot be shown as a share."""
 
 
 class GpuInfo(Message):

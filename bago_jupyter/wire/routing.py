@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from .base import Message
+
+Verdict = Literal["ok", "failed", "cancelled"]
+"""How a request, or an attempt at it, counts."""
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):

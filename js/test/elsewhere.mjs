@@ -9,8 +9,8 @@ const HERE = /^(https?|wss?):\/\/(127\.0\.0\.1|localhost)[:/]/;
 
 /** Whether the card and the Mesh live: what they show, an answer to a click, a change from elsewhere. */
 async function live(page, seen) {
-  const card = page.locator(".bago-status:not(.bago-mesh)");
-  const mesh = page.locator(".bago-mesh");
+  const card = page.locator('.bago-status:not([class*=" "])');
+  const mesh = page.locator(".bago-mesh").first();
   for (const [name, view] of Object.entries({ card, mesh })) {
     await view.and(page.locator('[data-state="up"]')).waitFor(LONG);
     await view.scrollIntoViewIfNeeded();
@@ -29,6 +29,17 @@ async function live(page, seen) {
   seen.told = true;
 }
 
+/** The Mesh's static picture: whether it can be drawn, how wide it is, and the SVG itself. */
+async function drawing(page) {
+  const image = page.locator('img[alt^="Drawing of the mesh"]').first();
+  await image.scrollIntoViewIfNeeded();
+  return await image.evaluate(async (image) => {
+    await image.decode();
+    const encoded = Uint8Array.from(atob(image.src.split(",")[1]), (char) => char.charCodeAt(0));
+    return { width: image.width, natural: image.naturalWidth, text: new TextDecoder().decode(encoded) };
+  });
+}
+
 const places = {
   async notebook(person, seen) {
     const { page } = person;
@@ -43,8 +54,31 @@ const places = {
   },
 
   async marimo(person, seen) {
-    await person.page.goto(plan.url, LONG);
-    await live(person.page, seen);
+    const { page } = person;
+    await page.goto(plan.url, LONG);
+    if (plan.mode === "edit") {
+      // Nothing on the page tells when its kernel is connected; a click before that is dropped.
+      const run = page.getByTestId("run-button").last(); // of the notebook; each cell has one too
+      await run.waitFor(LONG);
+      while ((await page.locator(".bago-mesh").count()) === 0) {
+        if (await run.isEnabled()) await run.click();
+        await page.waitForTimeout(1000);
+      }
+    }
+    await live(page, seen);
+    const chat = page.locator(".bago-playground").first();
+    await chat.locator("> fieldset:not([disabled])").waitFor();
+    await chat.getByRole("textbox", { name: "Question" }).fill("Hello?");
+    await chat.getByRole("textbox", { name: "Question" }).press("Enter");
+    await chat.locator(".bago-said[data-bad]").first().waitFor();
+    seen.chat = await chat.innerText();
+    const tabs = page.getByRole("tab").filter({ hasText: /^[A-Z]/ });
+    seen.tabs = await tabs.allInnerTexts();
+    await tabs.filter({ hasText: "Settings" }).click();
+    const settings = page.locator('.bago-settings[data-state="up"]');
+    await settings.waitFor();
+    await settings.scrollIntoViewIfNeeded();
+    seen.settings = await settings.innerText();
   },
 
   async export(person, seen) {
@@ -57,8 +91,7 @@ const places = {
           [...cell.querySelectorAll(".jp-OutputArea-output")].map((output) => output.innerText).join("\n"),
         ),
       );
-    const drawing = page.locator('svg[aria-label="Mesh"]').first();
-    seen.drawing = { box: await drawing.boundingBox(), text: await drawing.textContent() };
+    seen.drawing = await drawing(page);
     seen.markup = await page.locator(".jp-OutputArea-output i").count();
   },
 
@@ -81,6 +114,8 @@ const places = {
     await page.goto(`${plan.url}/lab/tree/saved.ipynb?token=${plan.token}`, LONG);
     await page.getByText(/\| Idle/).waitFor(LONG);
     seen.untrusted = await page.locator(".jp-OutputArea-output").last().innerText();
+    seen.drawing = await drawing(page);
+    await page.screenshot({ path: `${plan.shots}/elsewhere-untrusted.png` });
     await page.keyboard.press("Control+Shift+C");
     await page.locator(".lm-CommandPalette-input").locator("visible=true").first().fill("Trust Notebook");
     await page.keyboard.press("Enter");
@@ -110,6 +145,9 @@ await Person.tell(plan, plan.place, async (person, seen) => {
   try {
     await places[plan.place](person, seen);
   } finally {
-    await page.screenshot({ path: `${plan.shots}/elsewhere-${plan.place}.png`, fullPage: true });
+    await page.screenshot({
+      path: `${plan.shots}/elsewhere-${plan.place}${plan.mode ?? ""}.png`,
+      fullPage: true,
+    });
   }
 });

@@ -1,6 +1,7 @@
 // Frames per second with particles, as {nodes: {fps, p95, kernelless}}: `node mesh-bench.mjs '{"browser"}'`.
 // On a machine without a GPU, as the figures in the facts were taken.
-import { meshPage, topology } from "./meshpage.mjs";
+import { meshPage } from "./meshpage.mjs";
+import { topology } from "./topology.mjs";
 
 const plan = JSON.parse(process.argv[2] ?? "{}");
 const SECONDS = plan.seconds ?? 5;

@@ -2,8 +2,9 @@
 // `node mesh.mjs '{"url", "token", "browser", "shots", "node", "release"}'`. Prints what was seen as one JSON
 // object; ../../tests/browser/test_mesh.py judges it.
 import { existsSync, writeFileSync } from "node:fs";
-import { meshPage, topology } from "./meshpage.mjs";
+import { meshPage } from "./meshpage.mjs";
 import { Person } from "./notebook.mjs";
+import { topology } from "./topology.mjs";
 
 const plan = JSON.parse(process.argv[2]);
 const person = await Person.sitDown(plan);

@@ -8,55 +8,20 @@ import { History, MOST_EVENTS, MOST_SNAPSHOTS, SPAN } from "../src/widgets/mesh/
 import { along, groupId, layout, MANY, ordered, WIDTH, worst } from "../src/widgets/mesh/layout.ts";
 import { ahead, search } from "../src/widgets/mesh/search.ts";
 import { clean, details, latency, spoken } from "../src/widgets/mesh/words.ts";
-import type { Rank, Topology, TopologyNode } from "../src/wire.ts";
-
-function node(id: string, rank: Rank, more: Partial<TopologyNode> = {}): TopologyNode {
-  return {
-    id,
-    rank,
-    label: id.replace(/^\w+:/, ""),
-    state: "healthy",
-    reason: null,
-    kind: null,
-    url: null,
-    enabled: null,
-    latency: null,
-    models: null,
-    backend: null,
-    model_state: null,
-    context_length: null,
-    quantization: null,
-    digest: null,
-    fingerprint: null,
-    uptime: null,
-    total: null,
-    ok: null,
-    failed: null,
-    in_flight: null,
-    speed: null,
-    ...more,
-  };
-}
+import type { Topology, TopologyNode } from "../src/wire.ts";
+import { edge, node } from "./topology.mjs";
 
 /** A user, a router, and one backend with that many models for each number. */
 function mesh(...models: number[]): Topology {
   const nodes = [node("user", "user"), node("router", "router")];
-  const edges = [
-    { source: "user", target: "router", state: "healthy" as const, latency: null, in_flight: 0 },
-  ];
+  const edges = [edge("user", "router")];
   models.forEach((amount, at) => {
     const backend = `backend:${at}`;
     nodes.push(node(backend, "backend", { models: amount }));
-    edges.push({ source: "router", target: backend, state: "healthy", latency: null, in_flight: 0 });
+    edges.push(edge("router", backend));
     for (let m = 0; m < amount; m++) {
       nodes.push(node(`model:${at}/${m}`, "model", { backend }));
-      edges.push({
-        source: backend,
-        target: `model:${at}/${m}`,
-        state: "healthy",
-        latency: null,
-        in_flight: 0,
-      });
+      edges.push(edge(backend, `model:${at}/${m}`));
     }
   });
   return { at: 0, nodes, edges };
@@ -106,8 +71,7 @@ test("neighbours in common stand together", () => {
     ["d", 1],
   ] as const) {
     topology.nodes.push(node(`model:${model}`, "model", { backend: `backend:${backend}` }));
-    const edge = { state: "healthy" as const, latency: null, in_flight: 0 };
-    topology.edges.push({ source: `backend:${backend}`, target: `model:${model}`, ...edge });
+    topology.edges.push(edge(`backend:${backend}`, `model:${model}`));
   }
   const order = ordered(new Graph(topology));
   const owners = order.model.map((id) => topology.nodes.find((known) => known.id === id)?.backend);
@@ -165,7 +129,7 @@ test("a curve begins at its source and ends at its target", () => {
 
 test("an edge to nowhere is left out", () => {
   const topology = mesh(1);
-  topology.edges.push({ source: "router", target: "gone", state: "healthy", latency: null, in_flight: 0 });
+  topology.edges.push(edge("router", "gone"));
   assert.equal(new Graph(topology).edges.size, 3);
 });
 
@@ -186,13 +150,7 @@ test("the paths of a node lead back to the user and on to every model", () => {
 
 test("paths end in a circle, too", () => {
   const topology = mesh(1);
-  topology.edges.push({
-    source: "model:0/0",
-    target: "router",
-    state: "healthy",
-    latency: null,
-    in_flight: 0,
-  });
+  topology.edges.push(edge("model:0/0", "router"));
   assert.equal(new Graph(topology).paths("router").size, 4);
 });
 

@@ -14,8 +14,8 @@ let snapshot = { view: null, down: null };
 const say = (content) => { for (const listener of listeners["msg:custom"]) listener(content); };
 const model = {
   get: () => snapshot,
-  on: (name, listener) => listeners[name].add(listener),
-  off: (name, listener) => listeners[name].delete(listener),
+  on: (name, listener) => listeners[name]?.add(listener),
+  off: (name, listener) => listeners[name]?.delete(listener),
   send: (content) => {
     window.sent.push(content);
     if (window.mute) return;
@@ -65,81 +65,4 @@ export async function meshPage(executablePath, options = {}, hash = "") {
     server.close();
   };
   return { page, problems, close };
-}
-
-const BLANK = {
-  state: "healthy",
-  reason: null,
-  kind: null,
-  url: null,
-  enabled: null,
-  latency: null,
-  models: null,
-  backend: null,
-  model_state: null,
-  context_length: null,
-  quantization: null,
-  digest: null,
-  fingerprint: null,
-  uptime: null,
-  total: null,
-  ok: null,
-  failed: null,
-  in_flight: null,
-  speed: null,
-};
-
-/** A topology of `backends` backends with `models` models each. */
-export function topology(backends, models, more = () => ({})) {
-  const nodes = [
-    { ...BLANK, id: "user", rank: "user", label: "You" },
-    {
-      ...BLANK,
-      id: "router",
-      rank: "router",
-      label: "attic",
-      uptime: 100,
-      total: 9,
-      ok: 8,
-      failed: 1,
-      in_flight: 0,
-    },
-  ];
-  const edges = [{ source: "user", target: "router", state: "healthy", latency: null, in_flight: 0 }];
-  const kinds = ["local", "peer", "openai", "backend_ai_cluster", "continuum_router", "anthropic"];
-  for (let b = 0; b < backends; b++) {
-    const id = `backend:b${b}`;
-    const made = {
-      kind: kinds[b % kinds.length],
-      enabled: true,
-      latency: 0.0007 * (b + 1) ** 3,
-      models,
-      ...more(b),
-    };
-    nodes.push({
-      ...BLANK,
-      id,
-      rank: "backend",
-      label: `backend-${b}`,
-      url: `http://10.0.0.${b}:8080`,
-      ...made,
-    });
-    const { state = "healthy" } = made;
-    edges.push({ source: "router", target: id, state, latency: made.latency, in_flight: 0 });
-    for (let m = 0; m < models; m++) {
-      const model = `model:b${b}/m${m}`;
-      nodes.push({
-        ...BLANK,
-        id: model,
-        rank: "model",
-        label: `model-${b}-${m}`,
-        backend: id,
-        state,
-        model_state: "ready",
-        context_length: 8192,
-      });
-      edges.push({ source: id, target: model, state, latency: null, in_flight: 0 });
-    }
-  }
-  return { at: Date.now() / 1000, nodes, edges };
 }

@@ -49,6 +49,17 @@ await Person.tell(plan, "models", async (person, seen) => {
     .click();
   await job("onerror").waitFor({ state: "detached" });
 
+  // One that somebody else began: seen, and ended here.
+  writeFileSync(plan.begin, "");
+  const foreign = job("begun by the command line");
+  await foreign.waitFor();
+  await page.waitForFunction(() => document.querySelector(".bago-jobs progress")?.value > 0.45);
+  seen.foreign = await foreign.innerText();
+  await person.shoot(view, "models-foreign-light");
+  seen.foreignFaults = await person.faults(".bago-library");
+  await press(foreign, `Cancel: pull of ${plan.source}`);
+  await foreign.waitFor({ state: "detached" });
+
   // Loaded here by the keyboard alone, and on a peer.
   await model(plan.own, "tiny").getByRole("button", { name: "Load tiny" }).focus();
   await page.keyboard.press("Enter");

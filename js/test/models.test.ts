@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { progress } from "../src/widgets/models/jobs.ts";
+import { begun, progress } from "../src/widgets/models/jobs.ts";
 import { facts } from "../src/widgets/models/row.ts";
 import type { Job, Model } from "../src/widgets/models/state.ts";
 import { quantity, shown, size, unturned } from "../src/widgets/names.ts";
@@ -34,6 +34,7 @@ const job: Job = {
   unit: "B",
   message: null,
   error: null,
+  by: null,
 };
 
 test("sizes and counts have three digits", () => {
@@ -86,6 +87,21 @@ test("how far a job is", () => {
     progress({ ...job, done: 2, total: 1, message: "a\u202eb" }),
     "downloading · 2 B of 1 B · 100 % · a\ufffdb",
   );
+});
+
+test("who began a pull", () => {
+  assert.deepEqual(
+    [null, "notebook:a:b.ipynb", "peer:attic", "cli", "local", "address:10.0.0.1"].map(begun),
+    [
+      "",
+      ", begun by a:b.ipynb",
+      ", begun by the node attic",
+      ", begun by the command line",
+      ", begun by another program",
+      ", begun by another program",
+    ],
+  );
+  assert.equal(begun("peer:a\u202eb\nc"), ", begun by the node a\ufffdb\nc");
 });
 
 test("names cannot turn what stands around them", () => {

@@ -175,25 +175,110 @@ async function work(person, seen) {
   await dialog.locator(".bago-said[data-bad]:not(:empty)").waitFor();
   seen.badConnection = await dialog.locator(".bago-said[data-bad]").innerText();
   seen.connectionKept = await dialog.getByLabel("URL").inputValue();
+  const anyway = (act) => dialog.getByRole("button", { name: `${act} even if its test fails` });
+  seen.forceOffered = await anyway("Add").isVisible();
   await person.shoot(page, "nodes-connection-light");
   seen.connectionFaults = await person.faults(".bago-nodes dialog[open]");
   await dialog.getByLabel("URL").fill(plan.cloud);
   await dialog.getByLabel("Key", { exact: true }).press("Enter");
-  const cloud = study.locator('ul[aria-label="Connections"] > li');
+  const connection = (name) =>
+    study
+      .locator('ul[aria-label="Connections"] > li')
+      .filter({ has: page.getByRole("button", { name: `Check ${name}`, exact: true }) });
+  const cloud = connection("cloud");
   await cloud.and(page.locator('[data-state="healthy"]')).waitFor();
   seen.cloud = await cloud.innerText();
   await press(cloud, "Check cloud");
   await cloud.getByText("The test passed.").waitFor();
   seen.hops = await cloud.locator(".bago-hops").innerText();
+
+  // Changed: a test that fails changes nothing unless that is wanted.
+  const said = dialog.locator(".bago-said:not(:empty)");
+  const refused = async (act) => {
+    await press(dialog, act);
+    await dialog.locator(".bago-said[data-bad]:not(:empty)").waitFor();
+    return said.innerText();
+  };
+  const left = () => dialog.waitFor({ state: "detached" });
+  await press(cloud, "Change cloud");
+  seen.changing = await dialog.innerText();
+  seen.unchanged = await refused("Change");
+  await dialog.getByLabel("URL").fill("http://localhost:9/v1");
+  seen.otherPlace = await refused("Change");
+  seen.notOffered = await anyway("Change").isVisible();
+  await dialog.getByLabel("URL").fill(plan.cloud);
+  await dialog.getByLabel("Forget its key").check();
+  seen.keyless = await refused("Change");
+  await anyway("Change").click();
+  await left();
+  await cloud.and(page.locator('[data-state="unhealthy"]')).waitFor();
+  seen.forced = await cloud.innerText();
+  await press(cloud, "Change cloud");
+  seen.noKeyToForget = await dialog.getByLabel("Forget its key").isVisible();
+  await dialog.getByLabel("Key", { exact: true }).fill(plan.cloudKey);
+  await dialog.getByLabel("Key", { exact: true }).press("Enter");
+  await left();
+  await cloud.and(page.locator('[data-state="healthy"]')).waitFor();
+  seen.keyed = await cloud.innerText();
+
+  // A cluster, its key pair, and some of its models.
+  await press(study, "Add connection");
+  await dialog.getByLabel("Type").selectOption("backend_ai_cluster");
+  await dialog.getByLabel("Name").fill("lab");
+  await dialog.getByLabel("URL").fill(plan.manager);
+  seen.keyPair = await refused("Add");
+  await dialog.getByLabel("Access key").fill(plan.accessKey);
+  await dialog.getByLabel("Secret key").fill("wrong-and-long-enough");
+  seen.mixedUp = await refused("Add");
+  await dialog.getByLabel("Secret key").fill(plan.secretKey);
+  await person.shoot(page, "nodes-cluster-light");
+  await press(dialog, "Add");
+  await left();
+  const lab = connection("lab");
+  await lab.and(page.locator('[data-state="healthy"]')).waitFor();
+  seen.lab = await lab.innerText();
+  await lab.locator("summary", { hasText: "Choose models" }).click();
+  const model = (name) => lab.getByRole("checkbox", { name, exact: true });
+  await model("alpha").waitFor();
+  seen.allOfThem = [await model("alpha").isChecked(), await model("alpha").isDisabled()];
+  await lab.getByLabel("All, also what it lists later").focus();
+  await page.keyboard.press("Space");
+  for (const name of ["alpha", plan.oddModel]) await model(name).uncheck();
+  await person.shoot(lab, "nodes-models-light");
+  seen.choiceFaults = await person.faults('.bago-nodes ul[aria-label="Connections"]');
+  await press(lab, "Use these");
+  await lab.getByText("1 of 3 models are used.").waitFor();
+  seen.chosen = await lab.innerText();
+  await model("beta").uncheck();
+  await press(lab, "Use these");
+  await lab.getByText("Choose a model at least").waitFor();
+  await press(lab, "Change lab");
+  await dialog.getByLabel("Domain").fill("nowhere");
+  seen.noDomain = await refused("Change");
+  await dialog.getByLabel("Domain").fill("physics");
+  await press(dialog, "Change");
+  await left();
+  await lab.and(page.locator('[data-state="healthy"]')).waitFor();
+  seen.moved = await study.getByText("lab is changed.").innerText();
+  await press(lab, "Remove connection lab");
+  await press(lab, "Remove");
+  await lab.waitFor({ state: "detached" });
   await cloud.getByLabel("Enable cloud").uncheck();
   await cloud.and(page.locator('[data-state="disabled"]')).waitFor();
 
-  // While a cell blocks.
+  // While a cell blocks, and with a key for longer.
+  await study.getByLabel("good for").selectOption("1 hour");
+  await study.getByLabel("More about new connection keys").click();
+  await study.getByLabel("Network interface").fill("no-such");
+  await press(study, "Generate connection key");
+  await study.getByText("There is no address on an interface").waitFor();
+  await study.getByLabel("Network interface").fill("");
   await person.run(3);
   await person.prompt(3).filter({ hasText: "*" }).waitFor();
   await press(of, `Ping ${ATTIC}`);
   await of.getByText(/Answered in/).waitFor();
   seen.openKey = await makeKey(study);
+  seen.longKey = await study.locator(".bago-shown").innerText();
   seen.promptWhileServed = await person.prompt(3).innerText();
   writeFileSync(plan.release, "");
   await person.prompt(3).filter({ hasText: "4" }).waitFor();

@@ -23,11 +23,11 @@ export class Person {
       args: [...ARGUMENTS, ...(options.args ?? [])],
     });
     const context = await person.browser.newContext({
-      viewport: { width: 1200, height: 1000 },
+      viewport: options.viewport ?? { width: 1200, height: 1000 },
       permissions: options.permissions ?? [],
     });
     person.page = await context.newPage();
-    person.page.setDefaultTimeout(20_000);
+    person.page.setDefaultTimeout(40_000);
     person.page.on("pageerror", (error) => person.problems.push(String(error)));
     person.page.on("console", (message) => {
       if (message.type() === "error" && /bago|anywidget/i.test(message.text()))
@@ -36,12 +36,14 @@ export class Person {
     return person;
   }
 
-  async open() {
+  async open(tries = 3) {
     await this.page.goto(`${this.plan.url}/lab/tree/card.ipynb?token=${this.plan.token}`, {
       timeout: 60_000,
     });
     await this.page.locator(".jp-Notebook").waitFor({ timeout: 60_000 });
-    await this.page.getByText(/\| Idle/).waitFor({ timeout: 60_000 }); // a cell that is run before is dropped
+    // A cell that is run before is dropped. ipykernel 7.3 may drop what it is asked while it starts, too.
+    const idle = this.page.getByText(/\| Idle/).waitFor({ timeout: 60_000 / tries });
+    await (tries === 1 ? idle : idle.catch(() => this.open(tries - 1)));
   }
 
   async run(cell) {

@@ -1,6 +1,6 @@
 // Chats in a real JupyterLab: `node playground.mjs '{...}'`.
 // Prints what a person would see as one JSON object; ../../tests/browser/test_playground.py judges it.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { Person } from "./notebook.mjs";
 
 const plan = JSON.parse(process.argv[2]);
@@ -49,6 +49,8 @@ await Person.tell(
     seen.kept = await question.inputValue();
     await view.getByLabel("Temperature").fill("0");
     await view.getByLabel("System prompt").fill("You are brief.");
+    // The parameters were refused as well, perhaps before the question: until then Enter would be in vain.
+    await view.locator("button:not([aria-disabled])").getByText("Send", { exact: true }).waitFor();
     await question.press("Enter");
     await ended("done");
     seen.focus = await question.evaluate((area) => area === document.activeElement && area.value === "");
@@ -107,9 +109,30 @@ await Person.tell(
     seen.thought = await answer.locator(".bago-thought").innerText();
     await ask("refuse");
     await ended("failed");
+    await answer.locator("summary", { hasText: /^Why\?$/ }).click();
+    await answer.locator(".bago-why table").waitFor();
     seen.refused = await answer.innerText();
     await press(answer, "Ask for another answer");
     await ended("failed");
+
+    // Saved with the notebook: below the view, as JupyterLab stores it without the state of widgets.
+    const save = view.getByLabel("Save conversation with the notebook");
+    const outputs = page.locator(".jp-OutputArea-output:not(:has(.bago-playground))");
+    const record = outputs.filter({ hasText: "hostile, please" });
+    await save.check();
+    await record.locator("pre").first().waitFor();
+    await person.save();
+    seen.record = await record.innerText();
+    seen.recordTags = await record.evaluate((root) => [
+      ...new Set(
+        [...root.querySelectorAll("p, pre, script, img, a, i").values()].map((one) => one.localName),
+      ),
+    ]);
+    seen.saved = readFileSync(plan.file, "utf8");
+    await record.locator("pre").first().scrollIntoViewIfNeeded();
+    await page.screenshot({ path: `${plan.shots}/playground-record.png` });
+    await save.uncheck();
+    await record.waitFor({ state: "detached" });
 
     // While a cell blocks: an answer goes on, and can be stopped.
     await person.run(1);

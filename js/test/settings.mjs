@@ -57,6 +57,7 @@ await Person.tell(plan, "settings", async (person, seen) => {
   await press(access.getByRole("group"), "Remove API key");
   seen.notRemoved = await bad(access);
   seen.external = await external.isChecked();
+  seen.allowed = await access.innerText();
   seen.emptied = await access.getByLabel("API key", { exact: true }).inputValue();
 
   const team = section("Team");

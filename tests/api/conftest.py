@@ -35,5 +35,5 @@ def node(tmp_path_factory: pytest.TempPathFactory, starter_gguf: Path) -> Iterat
         yield client
     finally:
         client.close()
-        thread.run(running.stop(), 10)
+        thread.run(running.stop(), 60)
         thread.stop()

@@ -15,7 +15,7 @@ from faults import Call, Faults
 from headless import Headless, until
 
 import bago_jupyter as bago
-from bago_jupyter.api.callers import Callers
+from bago_jupyter.api.callers import PAIRED, Callers, manager
 from bago_jupyter.backends import HttpBackend
 from bago_jupyter.client import AsyncNodeClient, NodeClient
 from bago_jupyter.client.caller import header, of_this_process
@@ -41,11 +41,11 @@ class Host:
     def __init__(self, home: Path, **settings: Any):
         self.thread = LoopThread()
         self.backend = Faults(self._answer)
-        self.thread.run(self.backend.__aenter__(), 10)
+        self.thread.run(self.backend.__aenter__(), 60)
         values = {"home": home, "port": 0, "name": "here", **settings}
         far = HttpBackend("far", self.backend.url, ["m", "n"])
         self.node = bago.Node(Settings.load(values, {}), place="thread", backends=[far])
-        self.thread.run(self.node.start(), 30)
+        self.thread.run(self.node.start(), 60)
         self.client = NodeClient(self.node.file)
 
     @staticmethod
@@ -66,8 +66,8 @@ class Host:
 
     def close(self) -> None:
         self.client.close()
-        self.thread.run(self.node.stop(), 10)
-        self.thread.run(self.backend.__aexit__(None, None, None), 10)
+        self.thread.run(self.node.stop(), 60)
+        self.thread.run(self.backend.__aexit__(None, None, None), 60)
         self.thread.stop()
 
 
@@ -244,7 +244,7 @@ def test_clients_say_who_they_are_and_no_backend_hears_it(open_host: Host) -> No
         ):
             assert [piece async for piece in pieces] == []
 
-    open_host.thread.run(ask(), 10)
+    open_host.thread.run(ask(), 60)
     assert open_host.client.decisions(1)[0].caller == "notebook:a.ipynb"
     heads = b"".join(call.head.lower() for call in open_host.backend.calls)
     assert heads.count(b"/chat/completions") >= 4
@@ -307,3 +307,14 @@ def own_address() -> str:
             if address.family == socket.AF_INET and not address.address.startswith("127."):
                 return str(address.address)
     pytest.skip("this machine has no address but loopback")
+
+
+def test_who_manages_a_node() -> None:
+    def of(*headers: tuple[bytes, bytes], **more: Any) -> str:
+        return manager({"headers": list(headers), **more})
+
+    assert of() == of((b"x-bago-caller", b"\xff")) == "local"
+    assert of((b"x-bago-caller", b"cli")) == "cli"
+    assert of((b"host", b"x"), (b"x-bago-caller", b"a.ipynb")) == "notebook:a.ipynb"
+    peer = SimpleNamespace(name="attic")
+    assert of((b"x-bago-caller", b"cli"), **{PAIRED: peer}) == "peer:attic"

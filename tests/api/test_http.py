@@ -163,6 +163,7 @@ def test_a_client_that_leaves_frees_its_slot(node: NodeClient, stream: bool) -> 
 
 def test_a_runner_that_is_killed_ends_the_stream_with_an_error_and_comes_back(node: NodeClient) -> None:
     body = {"model": "smol", "messages": [{"role": "user", "content": "Count."}], "max_tokens": 900}
+    (before,) = [info.restarts for info in node.status().runners if info.task == "generate"]
     for path, more, event in (
         (CHAT, {}, b'data: {"error"'),
         ("/v1/messages", {}, b"event: error\ndata: "),
@@ -183,7 +184,7 @@ def test_a_runner_that_is_killed_ends_the_stream_with_an_error_and_comes_back(no
         again = httpx.post(node.url + CHAT, json={**body, "max_tokens": 2}, timeout=60)
         assert again.status_code == 200
     (info,) = [info for info in node.status().runners if info.task == "generate"]
-    assert info.restarts == 3
+    assert info.restarts == before + 3
 
 
 def test_a_runner_that_dies_before_the_first_byte_costs_no_request(node: NodeClient) -> None:
@@ -202,7 +203,7 @@ def test_a_key_is_required_once_it_is_set(tmp_path_factory: pytest.TempPathFacto
     home = tmp_path_factory.mktemp("keyed")
     thread = LoopThread()
     running = bago.Node(Settings.load({"home": home, "port": 0, "api_key": "s3cret"}, {}))
-    thread.run(running.start(), 30)
+    thread.run(running.start(), 60)
     try:
         url = f"http://127.0.0.1:{running.file.port}/v1/models"
         assert httpx.get(url).status_code == 401
@@ -220,7 +221,7 @@ def test_a_key_is_required_once_it_is_set(tmp_path_factory: pytest.TempPathFacto
         with NodeClient(other) as client, pytest.raises(Unauthorized):
             client.status()
     finally:
-        thread.run(running.stop(), 10)
+        thread.run(running.stop(), 60)
         thread.stop()
 
 
@@ -231,10 +232,10 @@ def _fields(file: NodeFile) -> dict[str, object]:
 
 
 def test_a_batch_of_inputs_is_not_one_long_prompt(node: NodeClient) -> None:
-    inputs = ["a sentence of moderate length about nothing in particular " * 5] * 60
+    inputs = ["a sentence of moderate length about nothing in particular " * 5] * 24
     answer = httpx.post(node.base_url + "/embeddings", json={"model": "smol", "input": inputs}, timeout=120)
     assert answer.status_code == 200
-    assert len(answer.json()["data"]) == 60
+    assert len(answer.json()["data"]) == 24
 
 
 def test_an_absurd_model_name_is_refused_briefly(node: NodeClient) -> None:
@@ -281,7 +282,7 @@ def test_a_node_that_stops_ends_its_streams_with_an_error_event(tmp_path: Path, 
     (tmp_path / "models" / "smol.gguf").symlink_to(starter_gguf)
     thread = LoopThread()
     running = bago.Node(Settings.load({"home": tmp_path, "port": 0, "context_length": 512}, {}))
-    thread.run(running.start(), 30)
+    thread.run(running.start(), 60)
     body = {"model": "smol", "messages": [], "max_tokens": 400, "stream": True, "ignore_eos": True}
     body["messages"] = [{"role": "user", "content": "Count."}]
     url = f"http://127.0.0.1:{running.file.port}{CHAT}"
@@ -290,7 +291,7 @@ def test_a_node_that_stops_ends_its_streams_with_an_error_event(tmp_path: Path, 
         got = next(parts)
         stopping = thread.submit(running.stop())
         got += b"".join(parts)
-    stopping.result(10)
+    stopping.result(60)
     thread.stop()
     assert b"The node is stopping" in got.rpartition(b"data: ")[2]
     assert running.dispatcher.counts.in_flight == 0

@@ -105,7 +105,7 @@ def test_histograms_hold_together(asked: NodeClient) -> None:
             assert sorted(mine) == [*BOUNDS, float("inf")]
             assert [mine[le] for le in sorted(mine)] == sorted(mine.values())
             assert mine[float("inf")] == count
-            assert 0 < values(families, f"{name}_sum")[of()] < 60
+            assert values(families, f"{name}_sum")[of()] > 0
 
 
 def test_what_is_so_now(asked: NodeClient) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import anthropic
 import openai
 import pytest
+from headless import until
 
 from bago_jupyter.client import NodeClient
 
@@ -52,13 +54,15 @@ def test_a_stream_that_was_read_to_its_last_word_is_ok(client: openai.OpenAI, no
     before = node.status().requests
     for _ in range(10):
         list(client.chat.completions.create(model="smol", messages=HI, max_tokens=2, stream=True))
+    until(lambda: not node.status().requests.in_flight)
     after = node.status().requests
     assert (after.ok - before.ok, after.cancelled - before.cancelled) == (10, 0)
 
 
 def test_completions(client: openai.OpenAI) -> None:
-    assert client.completions.create(model="smol", prompt="Once upon a", max_tokens=4).choices[0].text
-    pieces = list(client.completions.create(model="smol", prompt="Once", max_tokens=4, stream=True))
+    asked: dict[str, Any] = {"model": "smol", "prompt": "Once upon a", "max_tokens": 4, "temperature": 0}
+    assert client.completions.create(**asked).choices[0].text
+    pieces = list(client.completions.create(**asked, stream=True))
     assert len(pieces) >= 4
 
 
@@ -72,7 +76,7 @@ def test_embeddings_load_a_runner_of_their_own(client: openai.OpenAI, node: Node
 
 
 def test_responses(client: openai.OpenAI) -> None:
-    got = client.responses.create(model="smol", input="Say hello.", max_output_tokens=8)
+    got = client.responses.create(model="smol", input="Say hello.", max_output_tokens=8, temperature=0)
     assert got.output_text
     with client.responses.create(
         model="smol", input="Say hello.", max_output_tokens=8, stream=True
@@ -86,7 +90,9 @@ def test_anthropic_messages(node: NodeClient) -> None:
     with anthropic.Anthropic(base_url=node.url, api_key="any", max_retries=0) as client:
         got = client.messages.create(model="smol", max_tokens=8, messages=HI)
         assert got.usage.output_tokens > 0
-        with client.messages.stream(model="smol", max_tokens=8, messages=HI) as stream:
+        with client.messages.stream(
+            model="smol", max_tokens=8, messages=HI, extra_body={"temperature": 0}
+        ) as stream:
             assert "".join(stream.text_stream)
         assert client.messages.count_tokens(model="smol", messages=HI).input_tokens > 0
         with pytest.raises(anthropic.NotFoundError, match="No node has a model"):
@@ -142,6 +148,7 @@ def test_tools_and_json_mode_reach_the_runner(client: openai.OpenAI) -> None:
         model="smol",
         messages=HI,
         max_tokens=32,
+        temperature=0,
         response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
     )
     assert '"n"' in (got.choices[0].message.content or "")

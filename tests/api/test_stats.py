@@ -17,12 +17,14 @@ from headless import until
 
 import bago_jupyter as bago
 from bago_jupyter.client import AsyncNodeClient, NodeClient
-from bago_jupyter.errors import InvalidRequest
+from bago_jupyter.errors import InvalidRequest, ModelNotFound
 from bago_jupyter.loops import LoopThread
 from bago_jupyter.settings import Settings
 from bago_jupyter.wire import StatsRow
 
 HI = [{"role": "user", "content": "Say hello."}]
+COLD = {"temperature": 0}
+COUNTED = 'bago_requests_total{dialect="chat",model="smol"'
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def running(home: Path) -> Iterator[NodeClient]:
         yield client
     finally:
         client.close()
-        thread.run(node.stop(), 10)
+        thread.run(node.stop(), 60)
         thread.stop()
 
 
@@ -63,8 +65,8 @@ def everything(node: NodeClient) -> None:
         with pytest.raises(openai.NotFoundError):
             client.chat.completions.create(model="gpt-5", messages=HI)
     with anthropic.Anthropic(base_url=node.url, api_key="any", max_retries=0) as client:
-        client.messages.create(model="smol", max_tokens=8, messages=HI)
-        with client.messages.stream(model="smol", max_tokens=8, messages=HI) as stream:
+        client.messages.create(model="smol", max_tokens=8, messages=HI, extra_body=COLD)
+        with client.messages.stream(model="smol", max_tokens=8, messages=HI, extra_body=COLD) as stream:
             stream.until_done()
     body = {"model": "smol", "messages": HI, "max_tokens": 900, "stream": True, "ignore_eos": True}
     with httpx.stream("POST", f"{node.url}/v1/chat/completions", json=body, timeout=60) as given_up:
@@ -95,6 +97,7 @@ def test_all_dialects_count_and_a_restart_forgets_nothing(tmp_path: Path, starte
         everything(node)
         before = node.stats(["dialect"])
         assert found(before) == EXPECTED
+        assert COUNTED in httpx.get(node.url + "/metrics").text
         by_model = {(row.model, row.node): row.requests for row in node.stats()}
         assert by_model == {("smol", "here"): 10, ("smol", ""): 1, ("gpt-5", ""): 1}
         for row in before:
@@ -116,10 +119,10 @@ def test_all_dialects_count_and_a_restart_forgets_nothing(tmp_path: Path, starte
     with running(home) as node:
         assert node.status().requests.total == 0
         assert node.stats(["dialect"]) == before
-        with pytest.raises(BaseException, match="No node has"), node.chat(HI, model="nothing"):
+        with pytest.raises(ModelNotFound, match="No node has"), node.chat(HI, model="nothing"):
             pass
         assert found(node.stats(["dialect"], since=3600)) == {**EXPECTED, "chat": (2, 2, 1)}
-        assert 'bago_requests_total{dialect="chat",model="smol"' not in httpx.get(node.url + "/metrics").text
+        assert COUNTED not in httpx.get(node.url + "/metrics").text
         (line,) = node.series(since=3600, points=6)
         assert (line.step, len(line.requests), sum(line.requests)) == (600, 6, whole.requests + 1)
         lines = node.series(["model", "node"], since=7 * 86400, points=7)
@@ -132,6 +135,9 @@ def test_all_dialects_count_and_a_restart_forgets_nothing(tmp_path: Path, starte
 
 
 def test_both_clients_and_what_they_may_not_ask(node: NodeClient) -> None:
+    with node.chat(HI, model="smol", max_tokens=2) as (_, pieces):
+        list(pieces)
+
     async def ask() -> object:
         client = AsyncNodeClient(node.node)
         try:
@@ -140,8 +146,9 @@ def test_both_clients_and_what_they_may_not_ask(node: NodeClient) -> None:
             await client.close()
 
     rows, lines = asyncio.run(ask())
-    assert rows == node.stats(["caller"])
-    assert [line.requests for line in lines] == [line.requests for line in node.series(points=3)]
+    assert rows == node.stats(["caller"]) and [row.requests for row in rows] == [1]
+    assert [sum(line.requests) for line in lines] == [1]
+    assert [sum(line.requests) for line in node.series(points=3)] == [1]
     with pytest.raises(InvalidRequest, match="did you mean model"):
         node.stats(["modle"])
     with pytest.raises(InvalidRequest, match="400 days"):

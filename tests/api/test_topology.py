@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from connections.servers import Server
 from faults import Faults
+from headless import until
 
 from bago_jupyter.client import NodeClient
 from bago_jupyter.errors import BagoError
@@ -23,14 +23,6 @@ MESSAGES = [{"role": "user", "content": "Say one word."}]
 
 def node_of(picture: Topology, id: str) -> TopologyNode:
     return next(node for node in picture.nodes if node.id == id)
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 20
-    while not (value := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return value
 
 
 def say(node: NodeClient, model: str) -> None:
@@ -53,10 +45,10 @@ def server() -> Iterator[tuple[Server, int]]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     yield script, port[0]
     over.set()
-    thread.join(10)
+    thread.join(30)
 
 
 def test_the_ranks_from_the_user_to_a_loaded_model(node: NodeClient) -> None:
@@ -92,7 +84,7 @@ def test_a_connection_is_healthy_then_switched_off_then_gone(node: NodeClient, s
     try:
         cloud = until(lambda: (one := node_of(node.topology(), "backend:openai:cloud")).models and one)
         assert (cloud.state, cloud.kind, cloud.url) == ("healthy", "openai", url)
-        assert cloud.latency is not None and 0 < cloud.latency < 5
+        assert cloud.latency is not None and cloud.latency > 0
         say(node, "far")
         model = node_of(node.topology(), "model:openai:cloud/far")
         assert (model.state, model.total, model.ok) == ("healthy", 1, 1)
@@ -111,18 +103,18 @@ def test_a_connection_is_healthy_then_switched_off_then_gone(node: NodeClient, s
 
 
 def test_a_server_that_is_away_says_why(node: NodeClient) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    node.add_connection("away", type="openai", url=f"http://127.0.0.1:{port}/v1", force=True)
-    try:
-        gone = until(
-            lambda: (one := node_of(node.topology(), "backend:openai:away")).state != "unknown" and one
-        )
-        assert gone.state == "unhealthy" and gone.reason and "refused" in gone.reason
-        assert (gone.models, gone.total) == (0, 0)
-    finally:
-        node.remove_connection("away")
+    with socket.socket() as deaf:  # it has the port, and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        node.add_connection("away", type="openai", url=url, force=True)
+        try:
+            gone = until(
+                lambda: (one := node_of(node.topology(), "backend:openai:away")).state != "unknown" and one
+            )
+            assert gone.state == "unhealthy" and gone.reason and "refused" in gone.reason
+            assert (gone.models, gone.total) == (0, 0)
+        finally:
+            node.remove_connection("away")
 
 
 def test_failures_are_counted_where_they_happened(node: NodeClient, server: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from faults import Call, Faults
 
 from bago_jupyter.backends.framed import FramedExchange
-from bago_jupyter.errors import UpstreamFailed
+from bago_jupyter.errors import UpstreamFailed, UpstreamTimeout
 from bago_jupyter.relay import Pool
 
 HEAD = b"POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n"
@@ -23,13 +23,13 @@ async def opened(line: bytes) -> FramedExchange:
     async with Faults(answer) as peer:
         pool = Pool("127.0.0.1", peer.port)
         try:
-            return await FramedExchange(await pool.send(HEAD, b"", 5)).opened()
+            return await FramedExchange(await pool.send(HEAD, b"", 30)).opened()
         finally:
             pool.close()
 
 
 def run(coroutine: Any) -> Any:
-    return asyncio.run(asyncio.wait_for(coroutine, 20))
+    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 def test_the_real_head_is_in_the_body() -> None:
@@ -66,3 +66,23 @@ def test_what_no_http_head_can_say_breaks_the_attempt(head: dict[str, Any]) -> N
 def test_what_is_no_head_at_all(line: bytes) -> None:
     with pytest.raises(UpstreamFailed, match="cannot be read"):
         run(opened(line))
+
+
+def test_a_peer_that_stops_in_the_middle_is_broken_off() -> None:
+    async def main() -> None:
+        async def stalls(call: Call) -> None:
+            await call.sse_head()
+            await call.chunk(b'{"status": 200, "headers": []}\n')
+            await call.gone.wait()
+
+        async with Faults(stalls) as peer:
+            pool = Pool("127.0.0.1", peer.port)
+            framed = await FramedExchange(await pool.send(HEAD, b"", 30)).opened()
+            reading = asyncio.ensure_future(framed.read())
+            await asyncio.sleep(0)
+            framed.fail(UpstreamTimeout("too long"))
+            with pytest.raises(UpstreamTimeout, match="too long"):
+                await reading
+            await peer.calls[0].gone.wait()
+
+    run(main())

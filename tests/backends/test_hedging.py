@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from backends.test_dispatch import Mesh, answers, dead, frozen, good, run
+from backends.failing import SOON, Mesh, answers, dead, frozen, good, run
 from faults import Call
 
 from bago_jupyter.backends.patience import until_admission
@@ -47,7 +47,7 @@ def test_a_backend_that_freezes_is_overtaken_and_then_avoided() -> None:
             assert [attempt.outcome for attempt in mesh.records[-10].attempts] == ["overtaken", "ok"]
             assert mesh.records[-10].attempts[1].hedge
             assert len(mesh.servers[0].calls) <= 8 + 2
-            await asyncio.wait_for(mesh.servers[0].calls[8].gone.wait(), 5)
+            await asyncio.wait_for(mesh.servers[0].calls[8].gone.wait(), 30)
             assert all(load.in_flight == load.work == 0 for load in mesh.dispatcher.loads.values())
             assert mesh.dispatcher.counts.ok == 18
 
@@ -120,7 +120,7 @@ def test_a_stream_that_stops_in_the_middle_is_broken_off() -> None:
             assert await answer.read() == b"data: 1\n\n"
             with pytest.raises(UpstreamTimeout, match=r"sent nothing for 0\.1 s"):
                 await answer.read()
-            await asyncio.wait_for(mesh.servers[0].calls[0].gone.wait(), 5)
+            await asyncio.wait_for(mesh.servers[0].calls[0].gone.wait(), 30)
             assert "sent nothing" in mesh.last.outcome
 
     run(main())
@@ -134,6 +134,7 @@ def test_headers_alone_are_no_answer() -> None:
     async def main() -> None:
         async with Mesh(hangs, good) as mesh:
             mesh.dispatcher.idle_timeout = 0.1
+            mesh.request["header_timeout"] = SOON
             assert b"usage" in await mesh.ask()
             assert [attempt.node for attempt in mesh.last.attempts] == ["a", "b"]
 
@@ -149,10 +150,11 @@ def test_a_client_that_reads_slowly_is_not_taken_for_a_frozen_backend() -> None:
             await call.raw(b"0\r\n\r\n")
 
         async with Mesh(quick) as mesh:
-            mesh.dispatcher.idle_timeout = 0.05
             answer = await mesh.open(STREAM)
             first = await answer.read()
+            mesh.dispatcher.idle_timeout = 1e-9
             mesh.dispatcher._stalls.look()
+            mesh.dispatcher.idle_timeout = 30.0
             rest = b""
             while chunk := await answer.read():
                 rest += chunk
@@ -211,6 +213,7 @@ def test_a_machine_that_is_gone_is_known_for_all_its_models() -> None:
 def test_every_decision_replays() -> None:
     async def main() -> None:
         async with Mesh(answers(503), frozen, good) as mesh:
+            mesh.request["header_timeout"] = SOON
             mesh.dispatcher.policy = "weighted"
             for _ in range(20):
                 await mesh.ask()
@@ -259,13 +262,14 @@ def test_before_the_first_byte_the_header_deadline_counts() -> None:
             await call.raw(b"0\r\n\r\n")
 
         async with Mesh(reads_long) as mesh:
-            mesh.dispatcher.idle_timeout = 0.01
+            mesh.dispatcher.idle_timeout = 1e-9
             mesh.request["header_timeout"] = 60.0
             task = asyncio.ensure_future(mesh.ask(STREAM))
             while not len(mesh.dispatcher._stalls):
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.05)
             mesh.dispatcher._stalls.look()
+            mesh.dispatcher.idle_timeout = 30.0
             release.set()
             assert b"[DONE]" in await task
 

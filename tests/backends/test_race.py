@@ -59,7 +59,7 @@ class Track:
 
 
 def run(coroutine: Any) -> None:
-    asyncio.run(asyncio.wait_for(coroutine, 10))
+    asyncio.run(asyncio.wait_for(coroutine, 30))
 
 
 def test_the_first_wins_and_the_second_is_called_back() -> None:
@@ -109,7 +109,7 @@ def test_both_at_once_leave_one_prize_open() -> None:
         await asyncio.sleep(0)
         loser = {"first": track.second, "second": track.first}[winner.name]
         assert not winner.closed
-        assert loser.prize.closed or loser.cancelled or not loser.finish.done() or loser is track.first
+        assert loser.prize.closed or loser.cancelled
 
     run(main())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bago_jupyter.backends.usage import Usage
+from bago_jupyter.backends.usage import TAIL, Usage
 
 CHAT = b'{"choices":[],"usage":{"completion_tokens":5,"prompt_tokens":7,"total_tokens":12}}'
 CHAT_STREAM = (
@@ -58,3 +58,21 @@ def test_a_count_that_no_answer_can_have_is_none() -> None:
     usage = Usage(False)
     usage.feed(b'{"usage":{"prompt_tokens":%s,"completion_tokens":7}}' % (b"9" * 400))
     assert usage.tokens() == (None, 7)
+
+
+def test_what_stood_long_before_the_end_does_not_count() -> None:
+    usage, filler, said = Usage(True), b'data: {"text":"' + b"x" * 100 + b'"}\n\n', b'data: [DONE]"}\n\n'
+    usage.feed(b'data: {"said":"' + said)
+    assert usage.ended
+    for sent in range(1, 200):
+        usage.feed(filler)
+        assert usage.ended == (len(said) + sent * len(filler) <= TAIL)
+    usage.feed(CHAT_STREAM)
+    assert usage.tokens() == (7, 5)
+    assert usage.ended
+
+
+def test_a_long_answer_in_one_piece_has_its_usage_at_its_end() -> None:
+    usage = Usage(False)
+    usage.feed(b'{"text":"' + b"x" * 100_000 + b'",' + CHAT.removeprefix(b"{"))
+    assert usage.tokens() == (7, 5)

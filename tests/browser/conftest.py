@@ -13,11 +13,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from ipykernels import fetch
 from lan import Lan
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,7 @@ class Lab:
         self.url = f"http://127.0.0.1:{port}"
         folders = (
             "JUPYTER_CONFIG_DIR",
+            "JUPYTER_PATH",
             "JUPYTER_RUNTIME_DIR",
             "JUPYTERLAB_SETTINGS_DIR",
             "JUPYTERLAB_WORKSPACES_DIR",
@@ -71,12 +74,22 @@ class Lab:
         """Sockets that this thread opens meanwhile are on JupyterLab's host."""
         return self._lan.inside(1) if self._lan else contextlib.nullcontext()
 
+    def _call(self, path: str, method: str = "GET") -> bytes:
+        request = urllib.request.Request(f"{self.url}/api{path}?token={self.token}", method=method)
+        with self.inside(), urllib.request.urlopen(request, timeout=20) as response:
+            answer: bytes = response.read()
+        return answer
+
+    def end_kernels(self) -> None:
+        """End every kernel, so that ``card.ipynb`` begins anew."""
+        for session in json.loads(self._call("/sessions")):
+            self._call(f"/sessions/{session['id']}", "DELETE")
+
     def wait(self) -> None:
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                with self.inside():
-                    urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=5).close()
+                self._call("")
                 return
             except OSError:
                 assert self.process.poll() is None and time.monotonic() < end, (
@@ -84,10 +97,23 @@ class Lab:
                 ).read_text()
                 time.sleep(0.1)
 
-    def notebook(self, *cells: str) -> None:
+    def kernel(self, ipykernel: str) -> str:
+        """The name of a kernel with that version of ipykernel and a home of its own."""
+        name = f"ipykernel-{ipykernel}"
+        environ = {"BAGO_HOME": str(self.root / name)}
+        if ipykernel != version("ipykernel"):
+            environ["PYTHONPATH"] = os.pathsep.join([str(fetch(ipykernel)), os.environ.get("PYTHONPATH", "")])
+        launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": launch, "display_name": name, "language": "python", "env": environ}
+        folder = self.root / "jupyter_path" / "kernels" / name
+        folder.mkdir(parents=True)
+        (folder / "kernel.json").write_text(json.dumps(spec))
+        return name
+
+    def notebook(self, *cells: str, kernel: str = "python3") -> None:
         """Write ``card.ipynb`` with these code cells."""
         made = nbformat.v4.new_notebook()
-        made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        made.metadata.kernelspec = {"name": kernel, "display_name": kernel, "language": "python"}
         made.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
         nbformat.write(made, self.root / "work" / "card.ipynb")
 

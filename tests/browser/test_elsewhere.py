@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,24 +32,34 @@ app = marimo.App()
 
 @app.cell
 def _():
-    import marimo as mo
-
     import bago_jupyter as bago
-    from bago_jupyter.widgets import MeshView, StatusCard
+    from bago_jupyter.widgets import MeshView, Playground, StatusCard
 
     node = bago.up(port=0, name={NAME!r})
-    return MeshView, StatusCard, mo, node
+    return MeshView, Playground, StatusCard, bago, node
 
 
 @app.cell
-def _(MeshView, mo, node):
-    mo.ui.anywidget(MeshView(node))
+def _(MeshView, node):
+    MeshView(node)
     return
 
 
 @app.cell
 def _(StatusCard, node):
     StatusCard(node)
+    return
+
+
+@app.cell
+def _(Playground, node):
+    Playground(node)
+    return
+
+
+@app.cell
+def _(bago, node):
+    bago.ui(client=node)
     return
 """
 
@@ -64,12 +75,13 @@ def test_notebook_7(module_lab: Any) -> None:
 
 
 @pytest.mark.skipif(find_spec("marimo") is None, reason="marimo is not installed")
-def test_marimo(module_lab: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["run", "edit"])
+def test_marimo(module_lab: Any, tmp_path: Path, mode: str) -> None:
     (tmp_path / "app.py").write_text(APP)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "marimo", "run", "app.py", "--headless", "--no-token"]
+    command = [sys.executable, "-m", "marimo", mode, "app.py", "--headless", "--no-token"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     folders = {f"XDG_{name}_HOME": str(tmp_path / name.lower()) for name in ("CONFIG", "STATE", "CACHE")}
     with (tmp_path / "log").open("w") as log:
@@ -78,10 +90,16 @@ def test_marimo(module_lab: Any, tmp_path: Path) -> None:
         )
         try:
             wait(f"http://127.0.0.1:{port}/health", process, tmp_path / "log")
-            lives(module_lab.drive("elsewhere.mjs", place="marimo", url=f"http://127.0.0.1:{port}"))
+            seen = module_lab.drive(
+                "elsewhere.mjs", place="marimo", mode=mode, url=f"http://127.0.0.1:{port}"
+            )
         finally:
             process.terminate()
             process.wait(20)
+    lives(seen)
+    assert "There is no model to chat with yet" in seen["chat"]
+    assert seen["tabs"] == ["Nodes", "Mesh", "Models", "Playground", "Dashboard", "Settings"]
+    assert NAME in seen["settings"]
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +130,22 @@ def test_an_exported_page_without_a_network(module_lab: Any, saved: tuple[Path, 
     assert len(views) == len(TITLES)
     for shown, title in zip(views, TITLES, strict=True):
         assert title in shown and title in together
-    assert NAME in seen["drawing"]["text"] and seen["drawing"]["box"]["height"] > 20
+    drawn(seen["drawing"])
     assert seen["markup"] == 0
+
+
+def test_what_jupyterlab_saves_is_exported_by_the_plain_command(saved: tuple[Path, str]) -> None:
+    """It leaves the widgets' state out, unless its setting for that is on."""
+    folder, _ = saved
+    read = nbformat.read(folder / "saved.ipynb", as_version=4)
+    del read.metadata["widgets"]
+    nbformat.write(read, folder / "lab.ipynb")
+    for to, name in (("html", "lab.html"), ("markdown", "lab.md")):
+        convert(folder, to, "lab.ipynb", name)
+        text = (folder / name).read_text()
+        assert text.count('<img alt="Drawing of the mesh') == 2, "alone and in the tabs"
+        assert "vnd.jupyter.widget-view" not in text and "model not found" not in text
+        assert "<b>Playground of attic &lt;i&gt;1&lt;/i&gt;</b>" in text
 
 
 def test_a_saved_notebook_without_a_kernel(module_lab: Any, saved: tuple[Path, str]) -> None:
@@ -124,9 +156,11 @@ def test_a_saved_notebook_without_a_kernel(module_lab: Any, saved: tuple[Path, s
     seen = module_lab.drive("elsewhere.mjs", place="saved")
     assert "failed" not in seen, seen["failed"]
     assert seen["problems"] == [] and seen["left"] == []
-    assert "Mesh of" in seen["untrusted"] and NAME in seen["untrusted"]
+    assert seen["untrusted"].startswith("Mesh of") and NAME in seen["untrusted"]
+    drawn(seen["drawing"])
     for state, text, tree in (seen["fresh"], seen["over"]):
         assert state == "stale" and "last known state" in text, text
+        assert not re.search(r"\blive\b", text, re.IGNORECASE), "nothing there is live"
         assert any(NAME in row for row in tree)
 
 
@@ -141,6 +175,11 @@ def test_nothing_is_fetched_from_elsewhere() -> None:
                 r"""import\s*\(?\s*["'](?:https?:)?//|@import|url\(\s*["']?(?:https?:)?//""", text
             )
     assert found <= {"http://www.w3.org", "https://manager.example.com"}
+
+
+def drawn(drawing: dict[str, Any]) -> None:
+    assert drawing["natural"] > 400 and drawing["width"] > 400
+    assert f">{escape(NAME)}</text>" in drawing["text"]
 
 
 def lives(seen: dict[str, Any]) -> None:

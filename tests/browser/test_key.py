@@ -10,6 +10,8 @@ def test_a_key_is_on_show_and_not_in_the_notebook(lab: Any) -> None:
     lab.notebook(
         "%load_ext bago_jupyter\n%bago up --port 0 --name attic\n%bago key --ttl 600",
         "import bago_jupyter\nnode = bago_jupyter.node(); _ = node.revoke_key(node.keys()[0].id)",
+        "%bago key --ttl 600",
+        "%bago down",
     )
     seen = lab.drive("key.mjs")
     assert "failed" not in seen, seen["failed"]
@@ -23,6 +25,8 @@ def test_a_key_is_on_show_and_not_in_the_notebook(lab: Any) -> None:
     assert "is revoked" in seen["over"] and "bago://" not in seen["over"]
     [secret] = parse_qs(urlsplit(seen["key"]).query)["s"]
     assert secret not in seen["html"]
+    [late] = parse_qs(urlsplit(seen["late"]).query)["s"]
+    assert "has expired" in seen["lateText"] and late not in seen["lateHtml"]
     left = [path for path in (lab.root / "work").rglob("*") if path.is_file()]
     assert "Connection key" in (lab.root / "work" / "card.ipynb").read_text()
     for path in left:

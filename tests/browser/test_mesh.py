@@ -476,6 +476,8 @@ def test_a_notebook_without_a_kernel_shows_the_last_state(seen: Any) -> None:
     alone = seen["alone"]
     assert alone["problems"] == []
     assert "last known state" in alone["text"]
+    assert not re.search(r"\blive\b", alone["text"], re.IGNORECASE), "nothing there is live"
+    assert 'aria-valuetext="last known state"' in alone["html"]
     assert alone["refresh"] == "true"
     assert alone["slider"] is True
     assert alone["panel"].startswith("backend-1 \ufffdevil <script>")

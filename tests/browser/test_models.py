@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 from badmodel import NAMES, BadModel
-from headless import Headless, until
+from headless import Headless, environ, until
 from slowfile import SlowFile
 
 OWN = "attic <i>1</i>"
@@ -30,6 +33,8 @@ def test_models_in_jupyterlab(lab: Any, starter_gguf: Path, tmp_path: Path) -> N
                 "launch.down()",
             )
             me = allow(there)
+            begin = tmp_path / "begin"
+            foreign = Foreign(begin, home, slow.url)
             seen = lab.drive(
                 "models.mjs",
                 own=OWN,
@@ -37,14 +42,26 @@ def test_models_in_jupyterlab(lab: Any, starter_gguf: Path, tmp_path: Path) -> N
                 hostile=EVIL,
                 broken=str(home / "models" / "broken.gguf"),
                 release=str(release),
+                begin=str(begin),
             )
+            begin.touch()
             me.join()
+            foreign.join()
             ranges = list(slow.ranges)
     finally:
         there.close()
     assert "failed" not in seen, seen["failed"]
     assert seen["problems"] == []
     pulled(seen, ranges)
+    for part in (
+        "slow.gguf into attic <i>1</i>, begun by the command line",
+        "running",
+        " of 98.4 MB",
+        "Cancel",
+    ):
+        assert part in seen["foreign"], part
+    assert foreign.done is not None and foreign.done.returncode == 1
+    assert "The pull was cancelled; what arrived is kept" in foreign.done.stderr
     assert seen["groups"] == [OWN, "there", "cloud"]
     assert (seen["sharedFirst"], seen["sharedLast"]) == (True, False)
     for part in (
@@ -59,14 +76,30 @@ def test_models_in_jupyterlab(lab: Any, starter_gguf: Path, tmp_path: Path) -> N
         assert part in seen["text"]
     assert "*" in seen["promptWhileServed"], "the clicks were served only after the cell"
     assert seen["question"].startswith("Delete tiny (98.4 MB) from the disk?") and seen["stillThere"] == 1
-    assert (seen["faults"], seen["darkFaults"]) == ([], [])
+    assert (seen["faults"], seen["foreignFaults"], seen["darkFaults"]) == ([], [], [])
     assert "%bago up" in seen["down"] and "smol" in seen["down"]
     hostile(seen)
 
 
+class Foreign(threading.Thread):
+    """Pulls by the command line, once ``begin`` is there."""
+
+    def __init__(self, begin: Path, home: Path, source: str):
+        super().__init__()
+        self.begin, self.home, self.source = begin, home, source
+        self.done: subprocess.CompletedProcess[str] | None = None
+        self.start()
+
+    def run(self) -> None:
+        until(self.begin.exists, 160)
+        command = [sys.executable, "-m", "bago_jupyter", "pull", self.source, "--name", "theirs"]
+        self.done = subprocess.run(
+            command, env=environ(self.home), capture_output=True, text=True, timeout=60, check=False
+        )
+
+
 def allow(there: Headless) -> Any:
     """Let whoever pairs with ``there`` load models."""
-    import threading
 
     def work() -> None:
         peer = until(there.client.nodes, 120)[0]

@@ -10,12 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import segno
 from headless import Headless, until
+from manager import ACCESS_KEY, SECRET_KEY, Manager, ModelService
 
 from bago_jupyter.client import NodeClient
+from bago_jupyter.loops import LoopThread
 from bago_jupyter.state import Home
 
 STUDY, ATTIC, CELLAR = "study", "attic <i>1</i>", "cellar"
 API_KEY = "sk-of-the-cloud-0123456789"
+ODD = "odd<b>1</b>"
 
 
 @pytest.fixture
@@ -30,6 +33,22 @@ def nodes(tmp_path: Path, starter_gguf: Path) -> Iterator[tuple[Headless, Headle
     finally:
         for node in made:
             node.close()
+
+
+@pytest.fixture
+def manager() -> Iterator[Manager]:
+    """A cluster with three models, in the domains ``default`` and ``physics``."""
+
+    async def answer(call: Any) -> None:
+        await call.json(b"{}")
+
+    loop = LoopThread()
+    made = Manager(ModelService("service", ["alpha", "beta", ODD], answer))
+    made.domains.add("physics")
+    loop.run(made.__aenter__(), 10)
+    yield made
+    loop.run(made.__aexit__(), 10)
+    loop.stop()
 
 
 def film(text: str, path: Path) -> None:
@@ -47,15 +66,17 @@ def film(text: str, path: Path) -> None:
     path.write_bytes(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n" + frame * 2)
 
 
-def test_nodes_in_jupyterlab(lab: Any, nodes: tuple[Headless, Headless], tmp_path: Path) -> None:
+def test_nodes_in_jupyterlab(
+    lab: Any, nodes: tuple[Headless, Headless], manager: Manager, tmp_path: Path
+) -> None:
     attic, cellar = nodes
     filmed = cellar.client.make_key()
     film(filmed.text or "", tmp_path / "film.y4m")
     cellar.client.configure(api_key=API_KEY)
     release = tmp_path / "release"
-    manager = lab.root / "jupyterlab_settings_dir" / "@jupyter-widgets" / "jupyterlab-manager"
-    manager.mkdir(parents=True)
-    (manager / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
+    settings = lab.root / "jupyterlab_settings_dir" / "@jupyter-widgets" / "jupyterlab-manager"
+    settings.mkdir(parents=True)
+    (settings / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
     views = [f"NodesView(NodeClient(Home(Path({str(node.home)!r})).read_node()))" for node in nodes]
     lab.notebook(
         "from pathlib import Path\nfrom bago_jupyter import launch\n"
@@ -72,6 +93,10 @@ def test_nodes_in_jupyterlab(lab: Any, nodes: tuple[Headless, Headless], tmp_pat
         film=str(tmp_path / "film.y4m"),
         cloud=cellar.client.status().url,
         cloudKey=API_KEY,
+        manager=manager.url,
+        accessKey=ACCESS_KEY,
+        secretKey=SECRET_KEY,
+        oddModel=ODD,
         changed=str(tmp_path / "changed"),
         release=str(release),
     )
@@ -83,12 +108,15 @@ def test_nodes_in_jupyterlab(lab: Any, nodes: tuple[Headless, Headless], tmp_pat
     photographed(seen)
     asked(seen)
     beyond(seen)
+    altered(seen)
+    clustered(seen)
+    assert "expires in 59 min" in seen["longKey"]
     assert "*" in seen["promptWhileServed"], "the clicks were served only after the cell"
     keys = {name: seen[name] for name in ("keyText", "pngKey", "svgKey", "openKey", "newKey", "newerKey")}
     assert seen["lateKey"].startswith("bago://") and seen["lateKey"] not in seen["expired"]
     keys["filmed"] = filmed.text or ""
     nothing_stays(seen, keys, lab.root / "work")
-    for faults in ("faults", "dialogFaults", "connectionFaults", "darkFaults"):
+    for faults in ("faults", "dialogFaults", "connectionFaults", "choiceFaults", "darkFaults"):
         assert seen[faults] == [], faults
     study = NodeClient(Home(lab.root / "home").read_node())  # type: ignore[arg-type]
     with study:
@@ -144,6 +172,28 @@ def beyond(seen: dict[str, Any]) -> None:
     assert API_KEY not in seen["cloud"]
 
 
+def altered(seen: dict[str, Any]) -> None:
+    assert seen["forceOffered"], "a test that failed must offer to add it all the same"
+    assert "--" not in seen["badConnection"]
+    for part in ("Change cloud", "Forget its key", "OpenAI compatible"):
+        assert part in seen["changing"]
+    assert seen["unchanged"] == "Nothing is different yet."
+    assert "give it again" in seen["otherPlace"] and not seen["notOffered"]
+    assert "not changed: key accepted: no. It wants a key (401)" in seen["keyless"]
+    assert "key: none" in seen["forced"] and not seen["noKeyToForget"]
+    assert "key: none" not in seen["keyed"] and "smol" in seen["keyed"]
+
+
+def clustered(seen: dict[str, Any]) -> None:
+    assert "an access key and its secret key" in seen["keyPair"]
+    assert "does not take the access key and secret key" in seen["mixedUp"]
+    for part in ("Backend.AI cluster", f"Models: alpha, beta, {ODD}"):
+        assert part in seen["lab"]
+    assert seen["allOfThem"] == [True, True]
+    assert "Models: beta (of 3)" in seen["chosen"]
+    assert "does not take the domain 'nowhere'" in seen["noDomain"]
+
+
 def secret(key: str) -> str:
     """The part of a connection key that opens; in HTML the whole is written another way."""
     [found] = parse_qs(urlsplit(key).query)["s"]
@@ -160,5 +210,5 @@ def nothing_stays(seen: dict[str, Any], keys: dict[str, str], work: Path) -> Non
     assert "Nodes of study" in saved
     for path in [path for path in work.rglob("*") if path.is_file()]:
         text = path.read_text()
-        for hidden in [*map(secret, keys.values()), API_KEY]:
+        for hidden in [*map(secret, keys.values()), API_KEY, SECRET_KEY, ACCESS_KEY]:
             assert hidden not in text, path

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from badmodel import LONG, NAMES, BadModel
 from headless import Headless
 
+SAID = ("Say goodbye", "You are brief", "hostile, please")
 OWN = "attic <i>1</i>"
 
 
@@ -26,7 +28,8 @@ def test_the_playground_in_jupyterlab(lab: Any, starter_gguf: Path, tmp_path: Pa
                 f"import os, time\nwhile not os.path.exists({str(release)!r}): time.sleep(0.05)",
                 "launch.down()",
             )
-            seen = lab.drive("playground.mjs", release=str(release))
+            file = lab.root / "work" / "card.ipynb"
+            seen = lab.drive("playground.mjs", release=str(release), file=str(file))
             left = bad.left.is_set()
             bodies = list(bad.asked)
     finally:
@@ -38,15 +41,27 @@ def test_the_playground_in_jupyterlab(lab: Any, starter_gguf: Path, tmp_path: Pa
     real(seen)
     hostile(seen, bodies)
     assert "Thoughts" in seen["thought"] and "Two and <b>two</b>." in seen["thought"]
-    assert "No <b>today</b>." in seen["refused"] and "Try again" in seen["refused"]
+    for part in ("No <b>today</b>.", "Try again", "policy", "ok 400"):
+        assert part in seen["refused"], part
     assert "*" in seen["promptWhileServed"] and seen["second"] > seen["first"] >= 20
     assert "stopped" in seen["stopped"] and left, "Stop must reach the server"
     assert seen["before"] >= 8 and seen["chosen"] == "cloud/plain"
     assert "%bago up" in seen["down"]
-    saved = (lab.root / "work" / "card.ipynb").read_text()
+    recorded(seen)
+    saved = file.read_text()
     assert "Playground of" in saved
-    for private in ("Say goodbye", "You are brief", "hostile, please", "Two and"):
+    for private in (*SAID, "Two and"):
         assert private not in saved
+
+
+def recorded(seen: Any) -> None:
+    """What the switch saves is in the file, as an output that a person sees, and harmless."""
+    (cell, *_) = json.loads(seen["saved"])["cells"]
+    assert len(cell["outputs"]) == 2 and "widgets" not in json.loads(seen["saved"])["metadata"]
+    stored = "".join(cell["outputs"][1]["data"]["text/plain"])
+    for said in SAID:
+        assert said in stored and said in seen["record"]
+    assert "<script>window.pwned = 1" in seen["record"] and set(seen["recordTags"]) == {"p", "pre"}
 
 
 def chosen(seen: Any) -> None:

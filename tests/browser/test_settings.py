@@ -51,6 +51,7 @@ def access(seen: dict[str, Any]) -> None:
     assert seen["keyless"]["disabled"] and "Set an API key first." in seen["keyless"]["text"]
     assert seen["unseen"] == "password" and seen["emptied"] == ""
     assert "API key" in seen["notRemoved"] and seen["external"] is True
+    assert "It holds until this node stops" in seen["allowed"]
     assert "key" in seen["badTeam"] and seen["badTeamKept"] == "short"
     assert "set until this node stops" in seen["team"]
 

@@ -75,7 +75,8 @@ def test_streamed(client: openai.OpenAI) -> None:
 
 def test_a_stream_without_usage_has_none(client: openai.OpenAI) -> None:
     with client.chat.completions.create(model="smol", messages=HELLO, max_tokens=3, stream=True) as stream:
-        assert all(chunk.usage is None for chunk in stream)
+        chunks = list(stream)
+    assert chunks and all(chunk.usage is None for chunk in chunks)
 
 
 def test_stream_helper(client: openai.OpenAI) -> None:

@@ -86,7 +86,7 @@ def test_an_embedding_of_too_much(client: openai.OpenAI, ada: Node, bob: Node) -
 
 def test_responses(client: openai.OpenAI) -> None:
     got = client.responses.create(
-        model="smol", input="Say hello.", instructions="Be brief.", max_output_tokens=8
+        model="smol", input="Say hello.", instructions="Be brief.", max_output_tokens=8, temperature=0
     )
     assert got.object == "response" and got.status in ("completed", "incomplete")
     assert got.output_text

@@ -32,13 +32,13 @@ def test_names_that_do_not(name: str) -> None:
         ({"type": "nope"}, "no connection type 'nope'; there are openai, anthropic"),
         ({"type": "continuum_router", "url": ""}, "continuum_router needs a URL"),
         ({"url": "host:8000"}, "no|not an http"),
-        ({"key_env": "my key"}, "--key-env takes the name"),
-        ({"type": "backend_ai_cluster"}, "--access-key"),
-        ({"access_key": "AKIA"}, "Only a backend_ai_cluster has --access-key"),
-        ({"weight": -1.0}, "--weight must be from 0 to 1000"),
-        ({"weight": float("nan")}, "--weight"),
-        ({"slots": 0}, "--slots must be from 1"),
-        ({"priority": 10**6}, "--priority"),
+        ({"key_env": "my key"}, "The name of an environment variable"),
+        ({"type": "backend_ai_cluster"}, "an access key and its secret key"),
+        ({"access_key": "AKIA"}, "Only a backend_ai_cluster has a setting access_key"),
+        ({"weight": -1.0}, "weight must be from 0 to 1000"),
+        ({"weight": float("nan")}, "setting weight"),
+        ({"slots": 0}, "slots must be from 1"),
+        ({"priority": 10**6}, "setting priority"),
     ],
 )
 def test_what_cannot_be_is_said(changes: dict[str, Any], said: str) -> None:
@@ -71,6 +71,18 @@ def test_the_store_keeps_changes_and_forgets(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
     store.remove("gpu")
     assert [entry.name for entry in Store(home).all()] == ["claude"]
+
+
+def test_what_cannot_be_written_does_not_change(tmp_path: Path) -> None:
+    store = Store(Home(tmp_path))
+    store.put(checked(Connection(**GOOD)))
+    (tmp_path / FILE).unlink()
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(StateError):
+        store.put(checked(Connection(name="claude", type="anthropic")))
+    with pytest.raises(StateError):
+        store.remove("gpu")
+    assert [entry.name for entry in store.all()] == ["gpu"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bago_jupyter.errors import UpstreamFailed
 
 
 def run(coroutine: Any) -> Any:
-    return asyncio.run(asyncio.wait_for(coroutine, 30))
+    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ KEY = "sk-never-shown"
 
 
 def run(coroutine: Any) -> Any:
-    return asyncio.run(asyncio.wait_for(coroutine, 30))
+    return asyncio.run(asyncio.wait_for(coroutine, 120))
 
 
-async def tried(url: str, *, key: str | None = None, timeout: float = 5.0, **fields: Any) -> Trial:
+async def tried(url: str, *, key: str | None = None, timeout: float = 30.0, **fields: Any) -> Trial:
     connection = Connection(name="c", url=url, **fields)
     target = Target(url, key=Secret(key) if key else None, manner=connection.kind.manner)
     try:
@@ -73,15 +73,11 @@ def test_a_name_that_nobody_has() -> None:
 
 
 def test_a_port_where_nobody_listens() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ends(
-        run(tried(f"http://127.0.0.1:{port}")),
-        "TCP connects",
-        f"127.0.0.1 port {port} refuses",
-        "Is the server up?",
-    )
+    with socket.socket() as deaf:  # it has the port, and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        trial = run(tried(f"http://127.0.0.1:{port}"))
+    ends(trial, "TCP connects", f"127.0.0.1 port {port} refuses", "Is the server up?")
 
 
 def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +143,8 @@ def status(code: int, extra: bytes = b"") -> Script:
 @pytest.mark.parametrize(
     ("script", "hop", "said"),
     [
-        (hang, "HTTP answers", "within 0.4 s"),
-        (half, "HTTP answers", "no whole answer within 0.4 s"),
+        (hang, "HTTP answers", "within 1 s"),
+        (half, "HTTP answers", "no whole answer within 1 s"),
         (drops, "HTTP answers", "closed the connection"),
         (html, "models listed", "HTML; give the base URL of its API"),
         (status(200), "models listed", "something else than a list of models"),
@@ -159,7 +155,7 @@ def status(code: int, extra: bytes = b"") -> Script:
         ),
         (status(500), "HTTP answers", "answered 500 to /v1/models"),
         (status(503), "HTTP answers", "warming up (503); try again in a while"),
-        (status(401), "key accepted", "It wants a key (401): give it with --key-env"),
+        (status(401), "key accepted", "It wants a key (401); give it one"),
         (status(404), "models listed", "It has no /v1/models (404). Is this the base URL"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -167,7 +163,7 @@ def status(code: int, extra: bytes = b"") -> Script:
 def test_servers_that_answer_wrongly(script: Script, hop: str, said: str) -> None:
     async def main() -> None:
         async with Faults(script) as faults:
-            ends(await tried(faults.url, timeout=0.4), hop, said)
+            ends(await tried(faults.url, timeout=1.0 if script in (hang, half) else 30.0), hop, said)
 
     run(main())
 
@@ -190,7 +186,7 @@ def test_a_server_without_a_list_needs_its_models_named() -> None:
         server = Server("m")
         server.list_status = 404
         async with Faults(server) as faults:
-            ends(await tried(faults.url), "models listed", "Name its models: --models A,B")
+            ends(await tried(faults.url), "models listed", "Name its models.")
             trial = await tried(faults.url, models=["m"])
             assert trial.failed is None
             assert trial.native == {"chat"}

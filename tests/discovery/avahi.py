@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterator
 
+from headless import until
 from lan import Lan, Process, needs
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -77,26 +77,19 @@ def avahi(lan: Lan, host: int) -> Iterator[Avahi]:
     (folder / "avahi.conf").write_text(CONFIG.format(host=host))
     environ = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}"}
     bus = lan.start(host, "dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile")
-    _wait(socket.exists)
+    until(socket.exists)
     # The daemon keeps its pid and socket in one fixed place: each gets that place to itself.
     script = (
         "mkdir -p /run/avahi-daemon && mount -t tmpfs tmpfs /run/avahi-daemon"
         f" && exec avahi-daemon -f {folder / 'avahi.conf'} --no-drop-root --no-chroot --no-rlimits"
     )
     daemon = lan.start(host, "sh", "-c", script, environ=environ)
-    _wait(lambda: any("Server startup complete" in line for line in daemon.errors), daemon)
+    until(lambda: any("Server startup complete" in line for line in daemon.errors))
     try:
         yield Avahi(lan, host, environ)
     finally:
         daemon.close()
         bus.close()
-
-
-def _wait(condition, process: Process | None = None, timeout: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, process.errors if process else "the bus did not start"
-        time.sleep(0.05)
 
 
 def _plain(text: str) -> str:

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from headless import until
 from lan import Lan, Process
 
 NODE = Path(__file__).with_name("node.py")
-FAST = {"announce": 1.0, "stale": 3.0, "sweep": 0.5, "watch": 0.25}
+FAST = {"announce": 1.0, "stale": 4.0, "sweep": 0.5, "watch": 0.25}
 """The rhythm of the real thing, shrunk: below 0.8 s zeroconf takes a repetition for a duplicate."""
+CALM = {"announce": 600.0, "stale": 3600.0}
+"""Nothing is announced by the clock: what is seen was told because it happened."""
+STEADY = {**FAST, "stale": 60.0}
+"""Announced by the clock, and never late on a busy machine."""
 
 
 class Node:
@@ -34,7 +39,7 @@ class Node:
         return self.process.wait_for(lambda message: "done" in message or "stopped" in message, since=since)
 
     def event(
-        self, kind: str, of: Node | None = None, timeout: float = 5.0, since: int = 0, **fields: Any
+        self, kind: str, of: Node | None = None, timeout: float = 30.0, since: int = 0, **fields: Any
     ) -> Any:
         """The first event of that kind about ``of``."""
         return self.process.wait_for(
@@ -47,7 +52,7 @@ class Node:
             since,
         )
 
-    def notice(self, part: str, timeout: float = 10.0) -> None:
+    def notice(self, part: str, timeout: float = 30.0) -> None:
         self.process.wait_for(lambda message: part in message.get("notice", ""), timeout)
 
     def events(self, since: int = 0) -> list[str]:
@@ -64,6 +69,19 @@ class Node:
         self.process.send(do="state")
         return self.process.wait_for(lambda message: "notice_now" in message, since=since)
 
+    def announced(self) -> None:
+        """Wait until the copies of the last announcement are out."""
+        until(lambda: not self.state()["announcing"])
+
+    def hears(self, other: Node, times: int = 1) -> None:
+        """Wait until it has heard of ``other`` so many times more."""
+        for _ in range(times):
+            before = self._heard(other)
+            until(lambda before=before: self._heard(other) > before)
+
+    def _heard(self, other: Node) -> float:
+        return max((n["last_seen"] for n in self.nodes() if n["fingerprint"] == other.fingerprint), default=0)
+
     @property
     def mark(self) -> int:
         """Where its output stands, for ``since``."""
@@ -77,7 +95,7 @@ def launch(
     fingerprint = f"fp_{identity:02x}{identity:062x}"
     given = json.dumps({"fingerprint": fingerprint, "times": FAST, **options})
     node = Node(lan.python(host, NODE, given, loop), fingerprint, name or f"node {identity}")
-    node.process.wait_for(lambda message: "ready" in message, 20)
+    node.process.wait_for(lambda message: "ready" in message)
     return node
 
 

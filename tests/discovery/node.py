@@ -28,6 +28,7 @@ def view(node):
         "addresses": list(node.addresses),
         "interface": node.interface,
         "instance": node.instance,
+        "last_seen": node.last_seen,
     }
 
 
@@ -65,6 +66,8 @@ async def main():
                     rejected=discovery.rejected,
                     refused=discovery.registry.refused,
                     count=len(discovery.registry),
+                    instances=len(discovery.registry._owner),
+                    announcing=discovery._repeats is not None and not discovery._repeats.done(),
                     peak_kib=peak,
                 )
                 continue

@@ -22,7 +22,7 @@ def test_a_megabyte_of_hostile_announcements(lan, start, addresses) -> None:
     attack = lan.python(3, FLOOD, json.dumps([1_000_000, watcher.fingerprint, sources]))
     attack.wait_for(lambda message: "sent" in message, 60)
     late.advertise()
-    watcher.event("appeared", late, timeout=10)
+    watcher.event("appeared", late, timeout=60)  # at the next announcement by the clock at the latest
     state = watcher.state()
     assert state["rejected"] > 0
     assert state["count"] <= 512
@@ -36,8 +36,8 @@ def test_a_megabyte_of_hostile_announcements(lan, start, addresses) -> None:
         )
     good.advertise(models=9, engines=["mlx"])
     watcher.event("changed", good, models=9)
-    assert watcher.do("stop")["stopped"] < 0.5
-    assert watcher.process.popen.wait(5) == 0
+    watcher.do("stop")
+    assert watcher.process.popen.wait(30) == 0
     assert watcher.process.errors == []
 
 
@@ -55,4 +55,4 @@ def test_a_false_goodbye_does_not_last(lan, start) -> None:
     attack = lan.python(3, code)
     two.event("gone", one, since=mark)
     two.event("appeared", one, since=mark)
-    attack.popen.wait(5)
+    assert attack.popen.wait(30) == 0

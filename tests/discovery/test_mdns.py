@@ -7,55 +7,46 @@ import sys
 import time
 
 import pytest
-from discovery.conftest import launch
+from discovery.conftest import CALM, FAST, STEADY, launch
+from headless import until
 from lan import Lan
 
 from bago_jupyter.discovery.mdns import Discovery
 from bago_jupyter.discovery.record import Announcement
 from bago_jupyter.errors import SettingsError
 
-STALE = 3.0
-"""Of the fast rhythm, in seconds."""
-SWEEP = 0.5
-ANNOUNCE = 1.0 + 0.25
-
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-def test_a_node_is_seen_within_a_second_and_its_goodbye_too(start, loop) -> None:
-    one, two = start(1, loop=loop), start(2, loop=loop)
-    begun = one.advertise(engines=["llama.cpp", "mlx"], models=5, accelerator="cuda")
+def test_a_node_is_seen_at_once_and_its_goodbye_too(start, loop) -> None:
+    one, two = start(1, loop=loop, times=CALM), start(2, loop=loop, times=CALM)
+    one.advertise(engines=["llama.cpp", "mlx"], models=5, accelerator="cuda")
     seen = two.event("appeared", one)
-    assert seen["clock"] - begun < 1
     assert (seen["name"], seen["port"], seen["version"]) == ("node 1", 8080, "0.1")
     assert (seen["engines"], seen["models"], seen["accelerator"]) == (["llama.cpp", "mlx"], 5, "cuda")
     assert seen["addresses"][:2] == ["10.77.1.1", "fd77::1"]
     assert seen["addresses"][2].startswith("fe80::")
     assert seen["addresses"][2].endswith("%e0")
     assert seen["interface"] == "e0"
-    begun = time.monotonic()
-    assert one.do("withdraw")["done"] < 0.5
-    assert two.event("gone", one)["clock"] - begun < 1
+    one.do("withdraw")
+    two.event("gone", one, reason="said goodbye")
     assert two.nodes() == []
 
 
 def test_who_comes_later_sees_who_is_there(start) -> None:
-    one = start(1, times={})
+    one = start(1, times=CALM)
     one.advertise()
-    one.process.wait_for(lambda message: "done" in message)
-    time.sleep(1.5)  # the copies of the announcement are over
-    began = time.monotonic()
-    two = start(2, times={})
-    assert two.event("appeared", one, timeout=3)["clock"] - began < 2
+    one.announced()
+    two = start(2, times=CALM)
+    two.event("appeared", one)
 
 
-def test_stopping_says_goodbye_and_takes_half_a_second_at_most(start) -> None:
-    one, two = start(1), start(2)
+def test_stopping_says_goodbye_and_leaves_nothing(start) -> None:
+    one, two = start(1, times=CALM), start(2, times=CALM)
     one.advertise()
     two.event("appeared", one)
-    begun = time.monotonic()
-    assert one.do("stop")["stopped"] < 0.5
-    assert two.event("gone", one, reason="said goodbye")["clock"] - begun < 1
-    assert one.process.popen.wait(5) == 0
+    one.do("stop")
+    two.event("gone", one, reason="said goodbye")
+    assert one.process.popen.wait(30) == 0
     assert one.process.errors == []
 
 
@@ -63,47 +54,44 @@ def test_a_killed_node_goes_after_the_stale_time_and_not_before(start) -> None:
     one, two = start(1), start(2)
     one.advertise()
     two.event("appeared", one)
-    time.sleep(1)
-    killed = one.process.kill()
-    gone = two.event("gone", one, timeout=10)
-    assert gone["reason"] == "was not heard for 3 s"
-    assert gone["clock"] - killed >= STALE - ANNOUNCE
-    assert gone["clock"] - killed <= STALE + SWEEP + 1
+    one.process.kill()
+    gone = two.event("gone", one)
+    assert gone["reason"] == "was not heard for 4 s"
+    assert gone["clock"] - gone["last_seen"] >= FAST["stale"]
 
 
 def test_reannouncing_unchanged_records_keeps_a_node_listed(start) -> None:
-    one, two = start(1), start(2)
+    """What keeps it is that it was heard lately."""
+    one, two = start(1, times=STEADY), start(2, times=STEADY)
     one.advertise()
     two.event("appeared", one)
-    deadline = time.monotonic() + 3 * STALE
-    while time.monotonic() < deadline:
-        assert [node["name"] for node in two.nodes()] == ["node 1"]
-        time.sleep(0.25)
+    one.announced()
+    two.hears(one, times=3)
+    assert [node["name"] for node in two.nodes()] == ["node 1"]
     assert two.events() == ["appeared"]
 
 
 def test_a_change_is_announced_at_once(start) -> None:
-    one, two = start(1, times={}), start(2)
+    one, two = start(1, times=CALM), start(2, times=CALM)
     one.advertise(engines=["llama.cpp"], models=1)
     two.event("appeared", one)
-    begun = one.advertise(engines=["llama.cpp"], models=2)
-    assert two.event("changed", one, models=2)["clock"] - begun < 1
-    begun = one.advertise(engines=["llama.cpp", "mlx"], models=2)
-    assert two.event("changed", one, engines=["llama.cpp", "mlx"])["clock"] - begun < 1
+    one.advertise(engines=["llama.cpp"], models=2)
+    two.event("changed", one, models=2)
+    one.advertise(engines=["llama.cpp", "mlx"], models=2)
+    two.event("changed", one, engines=["llama.cpp", "mlx"])
     one.name = "renamed"
-    begun = one.advertise()
-    assert two.event("changed", one, name="renamed", engines=None)["clock"] - begun < 1
-    time.sleep(0.5)
+    one.advertise()
+    two.event("changed", one, name="renamed", engines=None)
+    until(lambda: two.state()["instances"] == 1)  # the goodbye of the old name
     assert [node["name"] for node in two.nodes()] == ["renamed"]
     assert "gone" not in two.events()
-    begun = time.monotonic()
     one.do("withdraw")
-    assert two.event("gone", one)["clock"] - begun < 1
+    two.event("gone", one, reason="said goodbye")
 
 
 def test_what_was_replaced_does_not_come_back(start) -> None:
     """zeroconf keeps replaced records for up to ten seconds."""
-    one, two = start(1), start(2)
+    one, two = start(1, times=STEADY), start(2, times=STEADY)
     one.advertise(engines=["mlx"], models=1)
     two.event("appeared", one)
     time.sleep(1.6)  # only what is older than a second is replaced, and not merely joined
@@ -112,7 +100,8 @@ def test_what_was_replaced_does_not_come_back(start) -> None:
     time.sleep(1.6)
     one.advertise(engines=["mlx"], models=1)
     two.event("changed", one, models=1)
-    time.sleep(3)
+    one.announced()
+    two.hears(one, times=3)
     assert two.events() == ["appeared", "changed", "changed"]
     assert two.nodes()[0]["models"] == 1
 
@@ -152,22 +141,23 @@ def test_a_restart_under_the_same_identity_leaves_no_ghost(start) -> None:
     watcher.event("changed", again, name="after")
     (listed,) = watcher.nodes()
     assert (listed["name"], listed["port"]) == ("after", 8081)
-    time.sleep(STALE + 2 * SWEEP + 1)
+    until(lambda: watcher.state()["instances"] == 1)  # the one that was killed is not heard any more
     (listed,) = watcher.nodes()
     assert listed["instance"].startswith("after")
     assert "gone" not in watcher.events()
 
 
 def test_browsing_is_switched_live(start) -> None:
-    one, two = start(1), start(2, browse=False)
+    one, two, watcher = start(1), start(2, browse=False), start(3)
     one.advertise()
-    time.sleep(1)
+    watcher.event("appeared", one)
+    one.announced()
     assert two.nodes() == []
     two.do("browse", on=True)
-    two.event("appeared", one, timeout=2)
+    two.event("appeared", one)
     two.do("browse", on=False)
     two.event("gone", one, reason="discovery was switched off")
-    time.sleep(1)
+    watcher.hears(one, times=2)
     assert two.nodes() == []
 
 
@@ -175,19 +165,15 @@ def test_another_address_is_followed(lan, start) -> None:
     one, two = start(1), start(2)
     one.advertise()
     two.event("appeared", one)
-    mark = two.mark
     lan.down(1)
-    time.sleep(1)
+    one.notice("no network")
     lan.up(1, "10.77.1.101")
-    up = time.monotonic()
-    two.process.wait_for(lambda message: "10.77.1.101" in message.get("addresses", []), 10, mark)
-    assert time.monotonic() - up < 5
-    (listed,) = two.nodes()
-    assert listed["addresses"][0] == "10.77.1.101"
-    deadline = time.monotonic() + 5
-    while "10.77.1.1" in two.nodes()[0]["addresses"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+
+    def moved() -> bool:
+        listed = [node["addresses"] for node in two.nodes()]
+        return len(listed) == 1 and listed[0][0] == "10.77.1.101" and "10.77.1.1" not in listed[0]
+
+    until(moved)
 
 
 def test_an_interface_that_is_made_anew_is_followed(lan, start) -> None:
@@ -208,11 +194,8 @@ def test_without_a_network_it_says_so_and_goes_on_when_there_is_one(lan, start) 
     one.notice("no network")
     one.advertise()
     lan.up(1)
-    two.event("appeared", one, timeout=10)
-    deadline = time.monotonic() + 5
-    while one.state()["notice_now"] is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    two.event("appeared", one)
+    until(lambda: one.state()["notice_now"] is None)
 
 
 HOG = """
@@ -232,8 +215,8 @@ def test_a_taken_port_is_said_and_used_when_it_is_free(lan, start) -> None:
     one.advertise()
     two.advertise()
     hog.close()
-    two.event("appeared", one, timeout=10)
-    one.event("appeared", two, timeout=10)
+    two.event("appeared", one)
+    one.event("appeared", two)
 
 
 def test_a_firewall_is_told_from_an_empty_network(lan, start) -> None:
@@ -244,7 +227,7 @@ def test_a_firewall_is_told_from_an_empty_network(lan, start) -> None:
     one.notice("a firewall on this machine seems to block UDP port 5353")
     assert two.nodes() == []
     lan.block_udp_5353(1, False)
-    two.event("appeared", one, timeout=5)
+    two.event("appeared", one)
 
 
 def test_link_local_addresses_alone_are_enough(lan, start) -> None:
@@ -258,7 +241,7 @@ def test_link_local_addresses_alone_are_enough(lan, start) -> None:
     one.advertise()
     (address,) = two.event("appeared", one)["addresses"]
     assert address.endswith("%e0")
-    code = f"import socket; socket.create_connection(({address!r}, 8080), 5); print('reached')"
+    code = f"import socket; socket.create_connection(({address!r}, 8080), 30); print('reached')"
     listener.wait_for(lambda message: "Serving" in message.get("text", ""))
     assert lan.run(2, sys.executable, "-c", code) == "reached\n"
 
@@ -270,7 +253,7 @@ def test_a_fresh_ipv6_address_is_taken_in_when_it_can_be_used() -> None:
             lan.run(host, "ip", "-4", "addr", "flush", "dev", "e0")
         one, two = (launch(lan, host, host) for host in (1, 2))
         one.advertise()
-        assert two.event("appeared", one, timeout=10)["addresses"][0] == "fd77::1"
+        assert two.event("appeared", one)["addresses"][0] == "fd77::1"
 
 
 def test_the_address_of_every_docker_host_is_not_offered(lan, start) -> None:

@@ -83,10 +83,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def until(condition: Callable[[], Any], patience: float = PATIENCE) -> float:
-    """Wait until ``condition`` holds; returns how long that took."""
+async def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+    """Wait until ``condition`` holds."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < patience, "it did not happen"
         await asyncio.sleep(0.01)
-    return time.monotonic() - start

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -52,9 +51,7 @@ def go(house: House, test: Coroutine[Any, Any, None]) -> None:
         try:
             await test
         finally:
-            start = time.monotonic()
             await house.runners.stop()
-            assert time.monotonic() - start < 1
             assert len(asyncio.all_tasks()) == 1
             pids = {info.pid for info in house.published if info.pid}
             assert not [pid for pid in pids if alive(pid)]
@@ -204,8 +201,11 @@ def test_options(tmp_path: Path, model: ModelFile) -> None:
             await house.runners.ensure(model, "generate", context_length=300)
         second = await house.runners.ensure(model, "generate", context_length=300, slots=2)
         assert (second.info.context_length, second.info.slots) == (300, 2)
-        with pytest.raises(InvalidRequest, match="at least one slot"):
-            await house.runners.ensure(model, "generate", slots=0)
+        for slots in (0, 257):
+            with pytest.raises(InvalidRequest, match="1 to 256 slots"):
+                await house.runners.ensure(model, "generate", slots=slots)
+        with pytest.raises(InvalidRequest, match="GPU layers"):
+            await house.runners.ensure(model, "generate", gpu_layers=-2)
 
     go(house, test())
 

@@ -22,7 +22,7 @@ from bago_jupyter.trust.tls import client_context
 from bago_jupyter.wire import ModelInfo, NodeInfo
 
 T = TypeVar("T")
-PATIENCE = 30.0
+PATIENCE = 60.0
 MESSAGES = [{"role": "user", "content": "Say one word."}]
 
 
@@ -61,7 +61,7 @@ class Node:
         self.file = self.home.read_node()
         assert self.file is not None
         self.client = NodeClient(self.file, transport=Inside(lan, host))
-        self.http = httpx.Client(base_url=self.client.url, transport=Inside(lan, host), timeout=60)
+        self.http = httpx.Client(base_url=self.client.url, transport=Inside(lan, host), timeout=120)
         self.fingerprint = self.file.fingerprint
         self.port = self.file.port
         self.name = self.client.status().name
@@ -168,7 +168,7 @@ class Nodes:
             environ = {f"BAGO_{key.upper()}": str(value) for key, value in settings.items()}
             code = f"{before}\nfrom bago_jupyter.cli import main\nmain(['serve'])"
             process = self.lan.python(host, code, BAGO_HOME=str(home), **environ)
-            process.info = process.wait_for(lambda message: "port" in message, 30)
+            process.info = process.wait_for(lambda message: "port" in message, PATIENCE)
         else:
             process = self.lan.serve(host, home=home, **settings)
         node = Node(self.lan, host, process, home)
@@ -191,7 +191,7 @@ def link(home: Path, model: Path, name: str = "smol") -> None:
 
 @contextlib.contextmanager
 def connection(
-    lan: Lan, host: int, address: str, port: int, timeout: float = 20.0
+    lan: Lan, host: int, address: str, port: int, timeout: float = PATIENCE
 ) -> Iterator[socket.socket]:
     """A TCP connection from ``host``."""
     with lan.inside(host):
@@ -241,7 +241,7 @@ def answer(sock: socket.socket | ssl.SSLSocket) -> tuple[int, bytes]:
 
 def plain(lan: Lan, source: int, at: Node, path: str, **headers: str) -> httpx.Response:
     """``GET`` over plain HTTP from another host, ``source``."""
-    with httpx.Client(transport=Inside(lan, source), timeout=20) as http:
+    with httpx.Client(transport=Inside(lan, source), timeout=PATIENCE) as http:
         return http.get(f"http://{lan.address(at.host)}:{at.port}{path}", headers=headers)
 
 

@@ -36,7 +36,7 @@ def bob(ada: Node, start: Nodes, starter_gguf: Path):
 
 def test_shutdown_is_told(ada: Node, bob: Node) -> None:
     bob.client.shutdown()
-    until(lambda: not ada.routes_to(bob), 5)
+    until(lambda: not ada.routes_to(bob))
     gone = until(lambda: ada.state(bob) == "offline" and ada.paired(bob))
     assert "shut down" in gone.reason
     assert gone.models == []
@@ -93,12 +93,12 @@ def test_frozen_fails_over_and_is_left_out(ada: Node, bob: Node) -> None:
                 assert answer.headers["x-bago-node"] == "ada"
             rest = "".join(pieces)
         assert "error" in rest, "an answer under way ends in words"
-        until(lambda: not ada.routes_to(bob), 60)
+        until(lambda: not ada.routes_to(bob))
         assert "does not answer" in ada.paired(bob).reason
         assert ada.chat().headers["x-bago-attempts"] == "1"
     finally:
         bob.process.thaw()
-    until(lambda: ada.routes_to(bob), 60)
+    until(lambda: ada.routes_to(bob))
 
 
 def test_removed_is_told_and_cut_off(ada: Node, bob: Node) -> None:
@@ -109,7 +109,7 @@ def test_removed_is_told_and_cut_off(ada: Node, bob: Node) -> None:
         bob.client.remove_node("ada")
         rest = "".join(pieces)
     assert "error" in rest, "what ran there was cut"
-    until(lambda: not ada.paired(bob), 5)
+    until(lambda: not ada.paired(bob))
     assert not bob.client.nodes()
     assert "bob" not in ada.models()["smol"]
     assert ada.chat(model="bob/smol").status_code == 404

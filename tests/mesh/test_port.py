@@ -11,29 +11,30 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from lan import Lan
-from mesh.hosts import Inside, Node, Nodes, both_online, connection, plain, until
+from mesh.hosts import PATIENCE, Inside, Node, Nodes, both_online, connection, plain, until
 
 from bago_jupyter.errors import BagoError
 from bago_jupyter.trust.tls import client_context
 
 KEY = "sk-team-members-only"
 DEADLINE = 1.0
-QUICK = f"""
+DEADLINES = """
 import bago_jupyter.api.server as server
-server.FIRST_BYTE = server.HANDSHAKE = server.HEAD = server.BODY = {DEADLINE}
+server.FIRST_BYTE = server.HANDSHAKE = server.HEAD = server.BODY = {}
 """
 
 
 @pytest.fixture(scope="module")
 def ada(nodes: Nodes) -> Node:
     """Reachable from the network; its deadlines for the slow are short."""
-    return nodes(1, "ada", advertise=True, before=QUICK)
+    return nodes(1, "ada", advertise=True, before=DEADLINES.format(DEADLINE))
 
 
 @pytest.fixture(scope="module")
 def bob(nodes: Nodes, starter_gguf) -> Node:
-    """With external access."""
-    return nodes(2, "bob", model=starter_gguf, external=True, api_key=KEY)
+    """With external access, and patient beyond the end of every test."""
+    before = DEADLINES.format(600)
+    return nodes(2, "bob", model=starter_gguf, external=True, api_key=KEY, before=before)
 
 
 # -- who may ask
@@ -85,7 +86,7 @@ def test_external_clients_use_models_and_nothing_else(lan: Lan, bob: Node) -> No
             assert plain(lan, 4, bob, path, authorization=f"Bearer {key}").status_code == 403
     ask = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3}
     url = f"http://{lan.address(2)}:{bob.port}/v1/chat/completions"
-    with httpx.Client(transport=Inside(lan, 4), timeout=60) as http:
+    with httpx.Client(transport=Inside(lan, 4), timeout=PATIENCE) as http:
         assert http.post(url, json=ask).status_code == 401
         assert http.post(url, json=ask, headers={"x-api-key": KEY}).status_code == 200
 
@@ -102,9 +103,9 @@ def test_external_access_goes_live_and_ends_live(lan: Lan, ada: Node) -> None:
 # -- the slow
 
 
-def closed_within(sock: socket.socket | ssl.SSLSocket, seconds: float, again: bytes = b"") -> bool:
-    """Whether the other side hangs up, while it is sent ``again`` from time to time."""
-    deadline = time.monotonic() + seconds
+def is_closed(sock: socket.socket | ssl.SSLSocket, again: bytes = b"") -> bool:
+    """Whether the other side hangs up in the end, while it is sent ``again`` from time to time."""
+    deadline = time.monotonic() + PATIENCE
     sock.settimeout(0.2)
     while time.monotonic() < deadline:
         try:
@@ -157,14 +158,14 @@ def test_slow_clients_are_hung_up_on(lan: Lan, ada: Node, secure: bool, first: b
     with _opened(lan, ada, secure) as sock:
         if first:
             sock.sendall(first)
-        assert closed_within(sock, 4 * DEADLINE, again)
+        assert is_closed(sock, again)
 
 
 @pytest.mark.parametrize("first", [b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["a byte", "half a hello"])
 def test_half_a_handshake_is_hung_up_on(lan: Lan, ada: Node, first: bytes) -> None:
     with connection(lan, 4, lan.address(1), ada.port) as sock:
         sock.sendall(first)
-        assert closed_within(sock, 4 * DEADLINE)
+        assert is_closed(sock)
 
 
 def _silent(sock: socket.socket) -> None:
@@ -179,17 +180,15 @@ def _half(sock: socket.socket) -> None:
 def test_three_hundred_silent_ones_lock_nobody_out(
     lan: Lan, bob: Node, ada: Node, begin: Callable[[socket.socket], None]
 ) -> None:
-    """With the real deadlines: the good ones do not wait for them to run out."""
+    """The good ones do not wait until the time of the silent ones has run out."""
     with contextlib.ExitStack() as held:
         for _ in range(300):
             begin(held.enter_context(connection(lan, 4, lan.address(2), bob.port)))
-        started = time.monotonic()
         answer = plain(lan, 3, bob, "/v1/models", authorization=f"Bearer {KEY}")
         assert answer.status_code == 200
         assert bob.http.get("/health").status_code == 200
         with connection(lan, 3, lan.address(2), bob.port) as sock, secured(sock, bob):
             pass
-        assert time.monotonic() - started < 8
         if not ada.paired(bob):
             ada.pair(bob)
         both_online(ada, bob)

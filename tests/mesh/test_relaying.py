@@ -42,7 +42,7 @@ def events(response: httpx.Response) -> list[Any]:
 
 
 def test_whole_answer(ada: Node, bob: Node) -> None:
-    answer = ada.chat()
+    answer = ada.chat(temperature=0)
     assert answer.status_code == 200
     assert answer.headers["x-bago-node"] == "bob"
     assert answer.headers["x-bago-attempts"] == "1"
@@ -71,7 +71,7 @@ def test_pieces_come_as_they_are_made(ada: Node) -> None:
     with ada.http.stream(
         "POST",
         "/v1/chat/completions",
-        json={"model": "smol", "messages": MESSAGES, "stream": True, "max_tokens": 60, "ignore_eos": True},
+        json={"model": "smol", "messages": MESSAGES, "stream": True, "max_tokens": 300, "ignore_eos": True},
     ) as answer:
         sizes = [len(chunk) for chunk in answer.iter_raw()]
     assert len(sizes) > 10
@@ -137,7 +137,7 @@ def test_a_client_that_leaves_frees_the_slot_there(ada: Node, bob: Node) -> None
     before = bob.client.status().requests.cancelled
     with ada.http.stream("POST", "/v1/chat/completions", json=ask) as answer:
         next(answer.iter_raw())
-        assert any(slot.busy for slot in bob.client.slots("smol"))
+        until(lambda: any(slot.busy for slot in bob.client.slots("smol")))
     until(lambda: bob.client.status().requests.cancelled == before + 1)
     until(lambda: not any(slot.busy for slot in bob.client.slots("smol")))
     assert ada.client.why().outcome == "cancelled"
@@ -147,7 +147,7 @@ def test_a_client_that_leaves_before_the_first_byte_frees_it_too(ada: Node, bob:
     before = bob.client.status().requests.cancelled
     ask = {"model": "smol", "messages": MESSAGES, "max_tokens": 900, "ignore_eos": True}
     client = httpx.Client(
-        base_url=ada.client.url, transport=Inside(ada.lan, 1), timeout=httpx.Timeout(30, read=1)
+        base_url=ada.client.url, transport=Inside(ada.lan, 1), timeout=httpx.Timeout(60, read=2)
     )
     with client, pytest.raises(httpx.ReadTimeout):
         client.post("/v1/chat/completions", json=ask)
@@ -200,6 +200,36 @@ def test_control_needs_leave(ada: Node, bob: Node) -> None:
         assert ada.client.load("smol", on="bob").state == "ready"
     finally:
         bob.client.change_node("ada", allow_control=False)
+
+
+def test_a_pull_that_a_peer_began_is_seen_where_it_runs(ada: Node, bob: Node) -> None:
+    from bago_jupyter.errors import BagoError
+    from bago_jupyter.events import PullProgress
+
+    told: list[tuple[str, str, str]] = []
+
+    def listen() -> None:
+        for event in bob.client.events():
+            if isinstance(event, PullProgress):
+                told.append((event.pull.by, event.pull.source, event.pull.state))
+                if event.pull.state != "running":
+                    return
+
+    def pull() -> bool:
+        with pytest.raises(BagoError):
+            ada.client.pull("http://127.0.0.1:9/?secret", on="bob")  # names no file
+        return bool(told)
+
+    bob.client.change_node("ada", allow_control=True)
+    try:
+        listener = threading.Thread(target=listen)
+        listener.start()
+        until(pull)
+        listener.join(30)
+    finally:
+        bob.client.change_node("ada", allow_control=False)
+    assert told[-1] == ("peer:ada", "http://127.0.0.1:9/", "failed")
+    assert bob.client.pulls() == []
 
 
 def test_out_of_routing_by_the_owner(ada: Node, bob: Node) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from mesh.hosts import Node, Nodes, both_online, until
 
+from bago_jupyter.discovery.presence import FAREWELL
+
 KEY = "correct horse battery staple"
 
 
@@ -63,7 +65,7 @@ def test_leaving_revokes_on_both_sides_and_coming_back_works(team: tuple[Node, N
     ada, bob = team
     until(lambda: ada.routes_to(bob))
     bob.client.configure(cluster_key=None)
-    until(lambda: not ada.routes_to(bob), 5)
+    until(lambda: not ada.routes_to(bob))
     until(lambda: not ada.paired(bob) and not bob.paired(ada))
     assert ada.chat().status_code == 404
     assert ada.sees(bob), "it still announces itself"
@@ -84,10 +86,10 @@ def test_discovery_switched_off_leaves_the_mesh_until_it_is_on_again(team: tuple
     ada, bob = team
     until(lambda: ada.routes_to(bob))
     bob.client.configure(discovery=False)
-    until(lambda: not ada.routes_to(bob), 5)
+    until(lambda: not ada.routes_to(bob))
     until(lambda: not ada.sees(bob))
     turns = len(ada.turns(bob))
-    until(lambda: len(ada.turns(bob)) > turns or _seconds_away(ada, bob) > 8)
+    until(lambda: len(ada.turns(bob)) > turns or _seconds_away(ada, bob) > FAREWELL + 1)
     assert len(ada.turns(bob)) == turns, "it came back by itself"
     assert not ada.routes_to(bob)
     bob.client.configure(discovery=True)

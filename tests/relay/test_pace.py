@@ -20,7 +20,7 @@ def _restore() -> Iterator[None]:
 
 
 async def until(interval: float) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while sys.getswitchinterval() != pytest.approx(interval):
             await asyncio.sleep(0.01)
 

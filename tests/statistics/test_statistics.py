@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from decisions import decision
+from headless import until
 
 from bago_jupyter.errors import InvalidRequest
 from bago_jupyter.statistics import Statistics, query, statistics
@@ -226,7 +227,7 @@ def test_stopping_does_not_wait_for_a_file_that_hangs(
 
     def write(store: Store, cells: object) -> None:
         hangs.set()
-        let_go.wait(60)
+        let_go.wait(600)
 
     monkeypatch.setattr(Store, "write", write)
 
@@ -234,12 +235,11 @@ def test_stopping_does_not_wait_for_a_file_that_hangs(
         made = Statistics(tmp_path / "stats.db")
         made.record(decision())
         await made.start()
-        await asyncio.to_thread(hangs.wait, 60)
-        started = time.monotonic()
-        await made.stop()
-        assert time.monotonic() - started < 10
-        assert not let_go.is_set()
-        let_go.set()
+        try:
+            assert await asyncio.to_thread(hangs.wait, 60)
+            await asyncio.wait_for(made.stop(), 60)
+        finally:
+            let_go.set()
 
     asyncio.run(run())
 
@@ -254,36 +254,36 @@ from bago_jupyter.statistics import Statistics
 async def main():
     made = Statistics(Path(sys.argv[1]))
     await made.start()
-    count = 0
     while True:
         made.record(decision())
-        count += 1
-        print(count, flush=True)
         await asyncio.sleep(0.01)
 
 asyncio.run(main())
 """
 
 
-def test_kill_9_costs_about_a_second(tmp_path: Path) -> None:
+def written(path: Path) -> int:
+    """How many requests the file holds, as another process sees it."""
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            return int(connection.execute("SELECT sum(ok) FROM usage").fetchone()[0] or 0)
+    except sqlite3.OperationalError:  # being made, or written at this moment
+        return 0
+
+
+def test_kill_9_costs_no_more_than_was_not_written_yet(tmp_path: Path) -> None:
+    """It is written all the time, and never in pieces."""
     path = tmp_path / "stats.db"
     command = [sys.executable, "-c", CHILD, str(path), str(Path(__file__).parents[1])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        times: list[float] = []
-        for line in child.stdout:
-            times.append(time.monotonic())
-            if int(line) == 1:
-                begun = times[-1]
-            if times[-1] - begun > 3.5:
-                break
+    with subprocess.Popen(command) as child:
+        first = until(lambda: written(path))
+        kept = until(lambda: (now := written(path)) > first and now)
         os.kill(child.pid, signal.SIGKILL)
-        killed = time.monotonic()
 
     async def work(made: Statistics) -> None:
-        kept = (await requests(made))["smol",]
-        recorded = sum(at < killed - 2.0 for at in times)
-        assert recorded <= kept <= len(times) + 50
+        assert (await requests(made))["smol",] >= kept
 
     said: list[str] = []
     during(path, work, said)

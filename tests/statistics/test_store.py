@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sqlite3
 import stat
 import subprocess
@@ -127,7 +128,7 @@ def test_a_file_that_is_damaged_under_way(store: Store, said: list[str]) -> None
     size = store.path.stat().st_size
     with store.path.open("r+b") as file:
         file.seek(4096)
-        file.write(os.urandom(size - 8192))
+        file.write(random.Random(1).randbytes(size - 8192))
     store.close()
     store.write(cells(*range(0, 60 * 2000, 60)))
     assert total(store) == 2000, "and not more than were written since"

@@ -73,7 +73,7 @@ class Party:
         finally:
             server.close()
             if tasks:
-                await asyncio.wait(tasks, timeout=5)
+                await asyncio.wait(tasks, timeout=30)
 
 
 async def call(port: int, context: ssl.SSLContext, message: Any, answer: type) -> Any:

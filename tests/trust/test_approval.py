@@ -103,7 +103,7 @@ def test_a_man_in_the_middle_shows_different_codes(asker, asked, approvals, part
         fresh.reveal(right_reveal, NOW)
         equal += left.code == fresh.listed(NOW)[0].code
         assert right.code == fresh.listed(NOW)[0].code, n
-    assert equal == 0  # once in 33,000 runs of this test
+    assert equal <= 1  # two of them by chance: once in two billion runs of this test
 
 
 def test_an_announcement_with_somebody_elses_fingerprint(asker, asked, approvals, party):

@@ -113,3 +113,10 @@ def test_a_damaged_file(home):
     home.write("keys.json", b"[{")
     with pytest.raises(StateError, match=r"keys\.json is damaged"):
         IssuedKeys(home, FINGERPRINT)
+
+
+def test_a_key_that_cannot_be_kept_is_none(keys, home):
+    (home.root / "keys.json").mkdir()
+    with pytest.raises(StateError, match="Cannot write"):
+        keys.issue("a", WHERE, now=NOW)
+    assert keys.listed(NOW) == []

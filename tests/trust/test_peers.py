@@ -52,6 +52,30 @@ def test_a_removed_node_is_nobody(a, party):
         a.peers.remove(b.fingerprint)
 
 
+def test_what_cannot_be_written_does_not_change(a, party, monkeypatch):
+    b, c = party("b"), party("c")
+    token = admit(a, b)
+    told = []
+    a.peers.listen(lambda change, peer: told.append(change))
+
+    def full(name, data):
+        raise StateError("Cannot write peers.json: No space left on device.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(a.home, "write", full)
+        for attempt in (
+            lambda: a.peers.remove(b.fingerprint),
+            lambda: a.peers.set(b.fingerprint, priority=3),
+            lambda: admit(a, c),
+        ):
+            with pytest.raises(StateError, match="No space"):
+                attempt()
+        assert a.peers.verify(b.fingerprint, token).priority == 0
+        assert a.peers.get(c.fingerprint) is None and not a.peers.barred(b.fingerprint) and not told
+    a.peers.remove(b.fingerprint)
+    assert a.peers.verify(b.fingerprint, token) is None and told == ["removed"]
+
+
 def test_the_file(a, party):
     b = party("b")
     token = admit(a, b)

@@ -394,6 +394,6 @@ def test_a_run_before_agreement_opens_nothing(key):
 
 
 def test_a_run_is_cheap(a, b, key):
-    started = time.thread_time()
+    started = time.thread_time()  # which a busy machine does not change much
     join(a, b, key, responder(b, key))
-    assert time.thread_time() - started < 1.0  # about 0.03 s
+    assert time.thread_time() - started < 3.0  # about 0.03 s

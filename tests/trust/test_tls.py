@@ -80,10 +80,11 @@ def test_a_man_in_the_middle_gets_not_one_byte(party, run, known):
     a, b, mallory = party("a"), party("b"), party("mallory")
     befriend(a, b)
     befriend(mallory, a)  # even if Mallory trusts a's certificate
-    got = []
+    got, heard = [], []
 
     async def go():
         async def listen(reader, writer):
+            heard.append(asyncio.current_task())
             with contextlib.suppress(OSError):
                 got.append(await reader.read(100))
             writer.close()
@@ -94,7 +95,8 @@ def test_a_man_in_the_middle_gets_not_one_byte(party, run, known):
         with pytest.raises(ssl.SSLCertVerificationError):
             await asyncio.open_connection("127.0.0.1", port, ssl=context)
         server.close()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.1)  # for what must not come
+        await asyncio.gather(*heard)
 
     run(go())
     assert b"".join(got) == b""

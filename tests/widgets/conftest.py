@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,12 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pytest
+from ipykernels import fetch
 from jupyter_client import BlockingKernelClient, KernelManager
 
-CACHE = Path.home() / ".cache" / "bago-jupyter-tests"
-PATIENCE = 30.0
+PATIENCE = 90.0
 Message = dict[str, Any]
 
 
@@ -155,23 +152,6 @@ def snapshot(message: Message, comm: str) -> Any:
     if message["msg_type"] not in ("comm_open", "comm_msg") or content["comm_id"] != comm:
         return None
     return content["data"].get("state", {}).get("snapshot")
-
-
-def fetch(ipykernel: str) -> Path:
-    """The folder with that version of ipykernel alone, fetched once for all runs."""
-    target = CACHE / f"ipykernel-{ipykernel}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(CACHE / "lock"):
-        if not (target / "complete").exists():
-            packages = [f"ipykernel=={ipykernel}"] + (["nest-asyncio"] if ipykernel.startswith("6.") else [])
-            command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target)]
-            result = subprocess.run([*command, *packages], capture_output=True, text=True)
-            if result.returncode:
-                pytest.skip(
-                    f"ipykernel {ipykernel} cannot be fetched: {result.stderr.strip().splitlines()[-1]}"
-                )
-            (target / "complete").touch()
-    return target
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+EVERY = pytest.mark.parametrize("kernel", ["6.31.0", "7.3.0", "7.4.0"], indirect=True)
 WITH_SUBSHELLS = pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"], indirect=True)
 
 PROBE = """
@@ -50,7 +51,7 @@ def blocking(release: Path) -> str:
     return f"while not os.path.exists({str(release)!r}): time.sleep(0.02)"
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout: float = 60.0) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end
@@ -111,6 +112,7 @@ def serves_while_blocked(kernel: Any, comm: str, subshell: str, release: Path) -
     kernel.state(comm, lambda state: state["n"], begun)
     for id in range(3):
         kernel.send(comm, {"id": id, "kind": "click", "view": "v"}, subshell)
+        kernel.reply(comm, begun, kind="taken", request=id)
         assert kernel.reply(comm, begun, id=id)["ok"] == "bago"
     assert not any(
         m["parent_header"].get("msg_id") == cell and m["content"].get("execution_state") == "idle"
@@ -152,6 +154,13 @@ def test_a_kernel_without_subshells_pushes_at_once_and_serves_clicks_later(
     release.touch()
     kernel.finish(cell)
     assert kernel.reply(comm, begun, id=1)["ok"] == "bago"
+    ended = kernel.wait(
+        lambda m: m["parent_header"].get("msg_id") == cell and m["content"].get("execution_state") == "idle"
+    )
+    taken = kernel.wait(
+        lambda m: m["content"].get("data", {}).get("content") == {"kind": "taken", "request": 1}
+    )
+    assert kernel.messages.index(ended) < kernel.messages.index(taken), "until then the kernel is called busy"
 
 
 @pytest.mark.parametrize("kernel", ["7.4.0"], indirect=True)
@@ -175,6 +184,7 @@ def test_a_notebook_that_is_closed_and_opened_again_is_served(kernel: Any, tmp_p
     assert kernel.reply(comm, id=1)["ok"] == "bago"
 
 
+@EVERY
 def test_errors_come_back_as_one_sentence(kernel: Any) -> None:
     comm = probe(kernel)
     for id, kind in enumerate(["refuse", "break", "dance"]):
@@ -186,6 +196,7 @@ def test_errors_come_back_as_one_sentence(kernel: Any) -> None:
     kernel.hello(comm)
 
 
+@EVERY
 def test_views_come_and_go(kernel: Any, tmp_path: Path) -> None:
     comm = probe(kernel)
     one, two = kernel.hello(comm), kernel.hello(comm)
@@ -204,6 +215,7 @@ def test_a_lost_view_does_not_live_for_ever(kernel: Any) -> None:
     assert kernel.run("print(probe.live)") == "False\n"
 
 
+@EVERY
 def test_the_latest_state_is_what_a_reloaded_page_gets(kernel: Any) -> None:
     comm = probe(kernel)
     kernel.run("async def quiet(): probe.publish({'n': 7}, tell=False)\nloops.background().run(quiet())")

@@ -47,7 +47,14 @@ def test_the_last_question_can_be_asked_again_or_changed() -> None:
     with pytest.raises(InvalidRequest, match="What should"):
         said.edit(" ", "m")
     assert len(said.turns) == 4
+    question = said.turns[2].id
+    said.edit("four", "m", question)
+    with pytest.raises(InvalidRequest, match="not the last question any more"):
+        said.edit("five", "m", question)
+    assert [turn.text for turn in said.turns] == ["one", "1", "four", ""]
     said.clear()
+    with pytest.raises(InvalidRequest, match="not the last question any more"):
+        said.edit("six", "m", question)
     assert said.messages("s") == [{"role": "system", "content": "s"}]
     for nothing in (lambda: said.again("m"), lambda: said.edit("x", "m")):
         with pytest.raises(InvalidRequest, match="Nothing has been asked"):

@@ -12,6 +12,7 @@ from headless import Headless, until
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from slowfile import SlowFile
+from widgets.conftest import custom
 
 from bago_jupyter.magics.known import STARTERS
 from bago_jupyter.widgets import models
@@ -163,6 +164,49 @@ def test_a_pull_goes_on_without_a_view_and_close_ends_it(kernel: Any, slow: Slow
     kernel.until("all(job['state'] == 'cancelled' for job in jobs.shown())")
 
 
+def test_a_pull_that_others_began_is_shown_and_can_be_ended(kernel: Any, slow: SlowFile) -> None:
+    view = Shown(kernel)
+    view.until(lambda state: state["down"] is None)
+    kernel.run(
+        "import threading; from bago_jupyter.client import NodeClient\n"
+        "from bago_jupyter.errors import PullCancelled\n"
+        "kernel_of_another = NodeClient(node.node, caller='other.ipynb'); came = []\n"
+        "def pull():\n"
+        f"    try: kernel_of_another.pull({slow.url + '?token=hush-7421'!r}, name='theirs')\n"
+        "    except PullCancelled as error: came.append(str(error))\n"
+        "thread = threading.Thread(target=pull); thread.start()"
+    )
+
+    def arrived(message: Any) -> bool:
+        content = custom(message, view.comm) or {}
+        told = [event for event in content.get("events", ()) if event.get("jobs")]
+        return bool(told) and told[-1]["jobs"][0]["done"] > slow.half * 0.9
+
+    seen = custom(kernel.wait(arrived), view.comm)
+    assert seen is not None
+    (job,) = seen["events"][-1]["jobs"]
+    assert (job["kind"], job["what"], job["name"]) == ("pull", slow.url, "theirs")
+    assert (job["by"], job["node"], job["state"]) == ("notebook:other.ipynb", "attic", "running")
+    assert job["total"] == len(slow.content)
+    assert view.until(lambda state: state["jobs"])["jobs"][0]["id"] == job["id"], "it is shown after a reload"
+    begun = len(kernel.messages)
+    view.must("cancel", job=job["id"])
+    view.until(lambda state: not state["jobs"], begun)
+    assert "kept" in kernel.run("thread.join(); print(came)")
+    assert view.ask("cancel", job=job["id"])["error"] == "That pull is over."
+
+    # One that this view begins is shown once, though the node tells of it as well.
+    begun = len(kernel.messages)
+    view.must("pull", source=f"{slow.url}?token=hush-7421", name="ours", on="")
+    view.until(lambda state: state["view"]["pulls"], begun)
+    shown = [custom(message, view.comm) or {} for message in kernel.messages[begun:]]
+    told = [event["jobs"] for content in shown for event in content.get("events", ()) if "jobs" in event]
+    assert told and all(len(jobs) == 1 and jobs[0]["by"] is None for jobs in told)
+    kernel.run("node.cancel_pull(node.pulls()[0].id)")
+    ended = view.until(lambda state: state["jobs"] and state["jobs"][0]["state"] == "cancelled", begun)
+    assert len(ended["jobs"]) == 1
+
+
 def test_models_of_peers_are_loaded_where_that_is_allowed(
     kernel: Any, starter_gguf: Path, tmp_path: Path
 ) -> None:
@@ -207,7 +251,7 @@ def test_an_executed_notebook_shows_the_last_state_everywhere(
     notebook = nbformat.v4.new_notebook()
     pulled = f"_ = node.pull({str(starter_gguf)!r}, name='tiny')"
     notebook.cells = [nbformat.v4.new_code_cell(f"{UP}{pulled}\nModelsView(node)")]
-    NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    NotebookClient(notebook, kernel_name="python3", timeout=200, startup_timeout=200).execute()
     data = notebook.cells[0].outputs[-1].data
     widgets = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
     view = widgets[data["application/vnd.jupyter.widget-view+json"]["model_id"]]

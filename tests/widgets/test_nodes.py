@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from badmodel import NAMES, BadModel
 from headless import Headless, until
 from nbclient import NotebookClient
 from views import View
+
+from bago_jupyter.trust.connection_key import ConnectionKey
 
 UP = (
     "from bago_jupyter import launch; from bago_jupyter.widgets import NodesView, pump\n"
     "node = launch.up(port=0, name='study')\nview = NodesView(node); print(view.model_id)"
 )
 ATTIC = "attic <i>1</i>"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 @pytest.fixture
@@ -77,8 +87,9 @@ def test_a_test_ends_with_a_token(kernel: Any, tmp_path: Path, starter_gguf: Pat
 
 def test_both_sides_decide_about_a_request(view: View, attic: Headless) -> None:
     attic.client.configure(advertise=True, name=ATTIC)
-    until(lambda: ATTIC in [node["name"] for node in view.must("discovered")])
-    asked = view.must("ask", node=attic.client.status().fingerprint)
+    fingerprint = attic.client.status().fingerprint
+    until(lambda: fingerprint in [node["fingerprint"] for node in view.must("discovered")])
+    asked = view.must("ask", node=fingerprint)
     (incoming,) = until(attic.client.requests)
     assert incoming.code == asked["code"] == view.shown()["requests"][0]["code"]
     attic.client.decide(incoming.id, "refuse")
@@ -94,6 +105,37 @@ def test_the_kernel_says_what_a_request_lacks(view: View) -> None:
     assert "name, a type" in view.refused("add_connection", wanted={"home": "/"})
     assert "no request" in view.refused("gossip")
     assert "export default" in view.must("decoder") or "export{" in view.must("decoder")
+
+
+def test_a_connection_is_forced_changed_and_some_of_its_models_are_used(view: View) -> None:
+    with BadModel() as server:
+        url = f"http://127.0.0.1:{free_port()}/v1"
+        wanted = {"name": "cloud", "type": "openai", "url": url, "secret": "", "models": []}
+        failed = view.ask("add_connection", wanted=wanted)
+        assert failed["code"] == "connection_failed" and "nothing listens there" in failed["error"]
+        assert "--" not in failed["error"]
+        assert view.must("add_connection", wanted={**wanted, "force": True}) is None
+        assert view.shown()["connections"][0]["url"] == url
+        assert "not changed" in view.refused("change_connection", name="cloud", changes={"url": url + "/x"})
+        view.must("change_connection", name="cloud", changes={"url": server.url})
+        view.until(lambda seen: [entry["model_count"] for entry in seen["connections"]] == [2])
+        listed = view.must("connection_models", name="cloud")
+        assert listed["all"] and [selected for _, selected in listed["models"]] == [True, True]
+        assert view.must("select_models", name="cloud", models=[NAMES[0]]) == {"used": 1, "of": 2}
+        assert view.shown()["connections"][0]["models"] == [NAMES[0]]
+        listed = view.must("connection_models", name="cloud")
+        assert not listed["all"] and sorted(selected for _, selected in listed["models"]) == [False, True]
+        assert "lists no" in view.refused("select_models", name="cloud", models=["nope"])
+        assert "a model at least" in view.refused("select_models", name="cloud", models=[])
+        assert view.must("select_models", name="cloud", models=None)["used"] == 2
+
+
+def test_a_key_lives_as_long_as_it_is_told(view: View) -> None:
+    assert 590 < view.must("make_key")["left"] <= 600
+    made = view.must("make_key", ttl=3600, name="the study", interface="")
+    assert 3590 < made["left"] <= 3600 and made["name"] == "the study"
+    assert [key["name"] for key in view.shown()["keys"]].count("the study") == 1
+    assert "there are:" in view.refused("make_key", interface="no-such")
 
 
 def test_a_calm_view_costs_the_browser_nothing(view: View) -> None:
@@ -121,20 +163,21 @@ def test_a_saved_notebook_holds_no_secret(tmp_path: Path, monkeypatch: Any, atti
         "sent = []; push = view.push; view.push = lambda content: (push(content), sent.append(content))\n"
         "view._handle_custom_msg({'kind': 'hello', 'view': 'v'}, [])\n"
         "def ask(kind, **fields):\n"
-        "    view._handle_custom_msg({'kind': kind, 'id': len(sent), 'view': 'v', **fields}, [])\n"
-        "    count = len(sent)\n"
-        "    while len(sent) == count: time.sleep(0.01)\n"
-        "    return sent[-1].get('ok')\n"
+        "    begun, id = len(sent), sum(map(ord, kind))\n"
+        "    view._handle_custom_msg({'kind': kind, 'id': id, 'view': 'v', **fields}, [])\n"
+        "    while not (got := [said for said in sent[begun:] if said.get('id') == id]): time.sleep(0.01)\n"
+        "    return got[0].get('ok')\n"
         "ask('connect', key=open('given').read())\n"
         "wanted = {'name': 'cloud', 'url': URL, 'secret': open('api_key').read(), 'force': True}\n"
         "ask('add_connection', wanted=wanted)\n"
         "open('made', 'w').write(ask('make_key')['text'])\n"
-        "time.sleep(0.3)"
+        "while 'cloud' not in str(view.get_state()['snapshot']): time.sleep(0.01)"
     ).replace("URL", repr(attic.client.status().url))
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(code) for code in (f"{UP}\nview", asks, "view")]
+    place = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(
-        notebook, kernel_name="python3", timeout=60, resources={"metadata": {"path": str(tmp_path)}}
+        notebook, kernel_name="python3", timeout=200, startup_timeout=200, resources=place
     ).execute()
     nbformat.write(notebook, tmp_path / "saved.ipynb")
     saved = (tmp_path / "saved.ipynb").read_text()
@@ -144,6 +187,7 @@ def test_a_saved_notebook_holds_no_secret(tmp_path: Path, monkeypatch: Any, atti
     assert any(entry["state"].get("snapshot", {}).get("view") for entry in state.values())
     assert "Nodes of study" in saved and "cloud" in saved and "attic &lt;i&gt;" in saved
     assert "<i>1</i>" not in json.loads(saved)["cells"][2]["outputs"][0]["data"]["text/html"]
-    for secret in (made, given, api_key):
-        for part in (secret, secret.removeprefix("bago://"), secret[-20:]):
+    for key in (made, given):  # HTML writes the & in a key otherwise, and nothing in its secret
+        for part in (key.removeprefix("bago://"), ConnectionKey.parse(key).secret.reveal()):
             assert part not in saved
+    assert api_key not in saved

@@ -181,6 +181,8 @@ def test_failures_are_the_nodes_own_sentences(kernel: Any) -> None:
     play.must("send", text="Hello?", parameters={"model": "no-such"})
     failed = play.ended()
     assert failed["state"] == "failed" and "no-such" in failed["error"]
+    why = play.must("why", request=failed["request"])
+    assert (why["model"], why["status"], why["outcome"]) == ("no-such", 404, failed["error"])
     begun = len(kernel.messages)
     play.must("again")
     assert play.ended(begun)["error"] == failed["error"]
@@ -213,3 +215,44 @@ def test_the_conversation_is_saved_only_where_that_is_wanted(kernel: Any, starte
     assert kernel.run("print(len(pg.conversation.turns))").strip() == "4"
     token = kernel.run("print(node.node.admin_token)").strip()
     assert token not in json.dumps([play.pushed(), play.snapshot()])
+
+
+@pytest.mark.parametrize("kernel", ["6.31.0", "7.3.0", "7.4.0"], indirect=True)
+def test_the_saved_conversation_is_an_output_of_the_cell_that_shows_it(kernel: Any) -> None:
+    play = Shown(kernel, None)
+    cell = kernel.start("pg")
+    kernel.finish(cell)
+    outputs: dict[str, Any] = {}
+
+    def record(since: int, wanted: str) -> str:
+        """What is stored below the view once that has ``wanted``, or nothing where that is nothing."""
+
+        def matches(message: Any) -> bool:
+            text = message["content"].get("data", {}).get("text/html", "")
+            return message["msg_type"] in KINDS and (wanted in text if wanted else not text)
+
+        found = kernel.wait(matches, since)
+        assert found["parent_header"]["msg_id"] == cell
+        outputs.setdefault(found["content"]["transient"]["display_id"], found["msg_type"])
+        return str(found["content"]["data"]["text/html"])
+
+    play.must("send", text="Private.", parameters={"model": "no-such", "system": "Be <b>brief</b>."})
+    play.ended()
+    kernel.run("print('a later cell')")
+    begun = len(kernel.messages)
+    play.must("save", save=True)
+    text = record(begun, "Private.")
+    assert "Be &lt;b&gt;brief&lt;/b&gt;." in text and "no-such" in text
+    shown = [m for m in kernel.messages[:begun] if m["msg_type"] in (*KINDS, "execute_result")]
+    assert shown and "Private" not in json.dumps(shown, default=str), "nothing of it before"
+
+    begun = len(kernel.messages)
+    play.must("send", text="More.")
+    record(begun, "More.")
+    begun = len(kernel.messages)
+    play.must("save", save=False)
+    assert record(begun, "") == ""
+    assert list(outputs.values()) == ["display_data"], "one output, which changes"
+
+
+KINDS = ("display_data", "update_display_data")

@@ -124,7 +124,7 @@ def test_an_executed_notebook_shows_the_last_state_everywhere(tmp_path: Path, mo
     monkeypatch.setenv("BAGO_HOME", str(tmp_path / "home"))
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(UP + "\nStatusCard(node)")]
-    NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    NotebookClient(notebook, kernel_name="python3", timeout=200, startup_timeout=200).execute()
     data = notebook.cells[0].outputs[-1].data
     assert {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"} <= set(data)
     widgets = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]

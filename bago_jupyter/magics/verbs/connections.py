@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from ... import launch
+from ...errors import BagoError, TrialFailed
 from ...wire import ConnectionInfo, Hop
+from ..advice import advised
 from ..parse import Given
 from ..quiet import Usage
 from ..secret import ask, from_environ
@@ -19,6 +22,14 @@ _COLUMNS = ("name", "type", "health", "latency", "models", "in routing")
 _SHOWN = 3
 """Models named in a row of a table."""
 _INSTEAD = "--key-env VAR takes it from the environment."
+_ADVICE = {
+    ("mesh add", "secret"): "--key-env VAR or --ask gives a key.",
+    ("mesh add", "access_key"): "--access-key KEY gives the one, --key-env VAR or --ask the other.",
+    ("mesh add", "models"): "--models A,B names models.",
+    ("mesh update", "secret"): "--key-env VAR or --ask gives a key, --no-key forgets it.",
+    ("mesh select-models", "models"): "%bago mesh models NAME shows its models.",
+}
+"""By verb and by what a node's error is about."""
 _NONE = "There is no connection yet: %bago mesh add NAME URL, or --type anthropic NAME for a cloud."
 
 
@@ -63,7 +74,8 @@ def add(session: Session, given: Given) -> None:
     cluster = options.get("type") == "backend_ai_cluster" and "access_key" in options
     if cluster and not {"secret", "key_env"} & options.keys():
         options["secret"] = ask(session, "Secret key: ", _INSTEAD)
-    info = launch.node().add_connection(given.argument, url=urls[0] if urls else "", **options)
+    with advised(_advice(given)):
+        info = launch.node().add_connection(given.argument, url=urls[0] if urls else "", **options)
     _tell_hops(session, info)
     session.screen.line(f"{info.name} is added. {_models_sentence(info)}")
 
@@ -111,7 +123,8 @@ def update(session: Session, given: Given) -> None:
         options["secret"] = options["key_env"] = None
     if not options:
         raise Usage(f"What should change? {given.verb.synopsis}")
-    info = launch.node().change_connection(given.argument, **options)
+    with advised(_advice(given)):
+        info = launch.node().change_connection(given.argument, **options)
     session.screen.line(
         f"{info.name}: {info.url}, key {info.key}, in routing {_word(info.in_routing)}, "
         f"priority {info.priority}, weight {info.weight:g}, slots {info.slots}, shared {_word(info.share)}."
@@ -140,6 +153,8 @@ def health(session: Session, given: Given) -> None:
         info = client.check_connection(given.argument)
         _tell_hops(session, info)
         session.screen.line(f"{info.name} is {info.health}: {info.reason}.")
+        if any(hop.lacks == "secret" for hop in info.hops):
+            session.screen.line(f"%bago mesh update {info.name} --ask gives it another key.")
         return
     found = client.check_connections()
     if not found:
@@ -168,9 +183,18 @@ def select(session: Session, given: Given) -> None:
     names, everything = given.options.get("more", []), given.options.get("all", False)
     if bool(names) == everything:
         raise Usage(f"Name the models, or --all: {given.verb.synopsis}")
-    found = launch.node().select_models(given.argument, None if everything else names)
+    with advised(_advice(given)):
+        found = launch.node().select_models(given.argument, None if everything else names)
     count = sum(model.selected for model in found)
     session.screen.line(f"{given.argument}: {count} of {len(found)} models are used.")
+
+
+def _advice(given: Given) -> Callable[[BagoError], str]:
+    def advice(error: BagoError) -> str:
+        more = _ADVICE.get((given.verb.name, error.param or ""), "").replace("NAME", given.argument)
+        return f"{more} --force does it anyway.".strip() if isinstance(error, TrialFailed) else more
+
+    return advice
 
 
 def _options(session: Session, given: Given) -> dict[str, Any]:

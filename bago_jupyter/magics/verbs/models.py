@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import launch
+from ...errors import BagoError
 from ...wire import ModelInfo
+from ..advice import advised
 from ..parse import Given
 from ..progress import progress_bar
 from ..session import Session
@@ -39,9 +41,8 @@ def everywhere(client: NodeClient) -> list[ModelInfo]:
 def pull(session: Session, given: Given) -> None:
     """Bring a model into the library."""
     started, on = time.monotonic(), given.options.get("on")
-    with progress_bar(
-        session.screen, "what arrived is kept, and the same %bago pull goes on from there"
-    ) as bar:
+    kept = "what arrived is kept, and the same %bago pull goes on from there"
+    with advised(_control), progress_bar(session.screen, kept) as bar:
         model = launch.node().pull(
             given.argument if on else _source(given.argument),
             on=on,
@@ -56,7 +57,8 @@ def pull(session: Session, given: Given) -> None:
 def load(session: Session, given: Given) -> None:
     """Load a model, with its progress."""
     started = time.monotonic()
-    with progress_bar(session.screen, "the node may still finish the load: see %bago") as bar:
+    kept = "the node may still finish the load: see %bago"
+    with advised(_control), progress_bar(session.screen, kept) as bar:
         model = launch.node().load(given.argument, on_progress=bar.step, **given.options)
         bar.end(_loaded(model, given.options.get("on"), time.monotonic() - started))
 
@@ -64,14 +66,24 @@ def load(session: Session, given: Given) -> None:
 def unload(session: Session, given: Given) -> None:
     """Free the memory of a model."""
     on = given.options.get("on")
-    model = launch.node().unload(given.argument, on=on)
+    with advised(_control):
+        model = launch.node().unload(given.argument, on=on)
     session.screen.line(f"{model.id} is unloaded{f' on {on}' if on else ''}.")
+
+
+def _control(error: BagoError) -> str | None:
+    if error.param != "allow_control":
+        return None
+    return f"There: %bago nodes set {launch.node().status().name} --allow-control on."
 
 
 def _source(text: str) -> str:
     """A path is made absolute: the node may run in another directory."""
-    path = Path(text).expanduser()
-    return str(path.absolute()) if path.exists() and ("/" in text or path.is_file()) else text
+    try:
+        path = Path(text).expanduser()
+        return str(path.absolute()) if path.exists() and ("/" in text or path.is_file()) else text
+    except (OSError, RuntimeError, ValueError):  # too long, nobody's home, a NUL: the node says what is wrong
+        return text
 
 
 def _of(on: str | None) -> str:

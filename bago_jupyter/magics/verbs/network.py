@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 
 from ... import launch
+from ..advice import advised
 from ..parse import Given
 from ..quiet import Usage
 from ..secret import ask, from_environ
 from ..session import Session
 
+_KEYLESS = "%bago external on --api-key-env VAR takes one from the environment."
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -42,7 +44,8 @@ def external(session: Session, given: Given) -> None:
     if variable := given.options.get("api_key_env"):
         changes["api_key"] = from_environ(variable, "--api-key-env")
     client = launch.node()
-    client.configure(**changes)
+    with advised(lambda error: _KEYLESS if error.param == "external" else None):
+        client.configure(**changes)
     port = client.status().port
     session.screen.line(
         f"Clients of other machines may use http://<this machine>:{port}/v1 with the API key. "

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ... import launch
 from ...errors import BagoError, Unavailable
-from ...wire import NodeInfo
+from ...wire import NodeInfo, Resources
 from ..parse import Given
 from ..quiet import Usage
 from ..session import Session
-from ..show import age, fingerprint, seconds
+from ..show import age, fingerprint, seconds, size
 
 if TYPE_CHECKING:
     from ...client import NodeClient
@@ -50,6 +50,7 @@ def show(session: Session, given: Given) -> None:
         ("version", node.version or ""),
         ("engines", ", ".join(node.engines or ())),
         ("accelerator", node.accelerator or ""),
+        *_hardware(node.resources),
         ("latency", seconds(node.latency)),
         ("announced", f"{age(node.age)} ago" if node.age is not None else ""),
         ("models", ", ".join(f"{model.id} ({model.state})" for model in node.models)),
@@ -177,6 +178,24 @@ def _row(node: NodeInfo) -> tuple[object, ...]:
         node.via or "",
         node.addresses[0] if node.addresses else "",
     )
+
+
+def _hardware(machine: Resources | None) -> list[tuple[str, object]]:
+    """What is known of a node's machine while it is online; a GPU's memory stands beside its name."""
+    if machine is None:
+        return []
+    gpus = [f"{gpu.name} {_part(gpu.memory_used, gpu.memory_total)}".strip() for gpu in machine.gpus or ()]
+    cores = f"{machine.cores} cores" if machine.cores is not None else ""
+    busy = f"{machine.cpu:.0%} busy" if machine.cpu is not None else ""
+    return [
+        ("CPU", ", ".join(fact for fact in (cores, busy) if fact)),
+        ("memory", _part(machine.memory_used, machine.memory_total)),
+        ("GPU", ", ".join(gpus)),
+    ]
+
+
+def _part(used: float | None, total: float | None) -> str:
+    return f"{size(used)} of {size(total)}" if used is not None and total is not None else size(total)
 
 
 def _state(node: NodeInfo) -> str:

@@ -36,13 +36,15 @@ def _summary(decision: Decision) -> str:
         seconds(decision.seconds),
         tokens,
         f"waited {seconds(decision.queued)} for a slot" if decision.queued is not None else "",
-        ""
-        if decision.replayed is None
-        else "replays the same"
-        if decision.replayed
-        else "REPLAYS DIFFERENTLY",
+        _replay(decision),
     ]
     return " · ".join(fact for fact in facts if fact)
+
+
+def _replay(decision: Decision) -> str:
+    if decision.replayed is None:
+        return ""
+    return "replays the same" if decision.replayed else "REPLAYS DIFFERENTLY"
 
 
 def _rows(decision: Decision) -> list[tuple[object, ...]]:

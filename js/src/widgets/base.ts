@@ -5,11 +5,42 @@ import type { AnyModel } from "@anywidget/types";
 const RENEW = 240;
 /** Seconds between two hellos while the node is down or the kernel has not answered yet. */
 const RETRY = [2, 4, 8, 16, 30];
-/** Seconds after which a request counts as lost. */
-const PATIENCE = 30;
+/** Seconds after which whoever waits for a request that the kernel has not taken is told why. */
+const PATIENCE = 2;
+const BUSY = "The kernel is busy, probably with a cell; it does this as soon as it is free.";
+const GONE = "The kernel was restarted or ended before it answered; run the cell again.";
+/** The requests of this page that their kernel has not taken yet, and since when. */
+const untaken = new Map<number, number>();
 
 type Snapshot = { snapshot: unknown };
-type Reply = { id: number; ok: unknown } | { id: number; error: string };
+type Reply = { ok: unknown } | { error: string; code?: string };
+
+/** What the kernel, or the node behind it, has against a request. */
+export class Refusal extends Error {
+  /** The node's name for what is wrong. */
+  readonly code: string | undefined;
+
+  constructor(sentence: string, code?: string) {
+    super(sentence);
+    this.code = code;
+  }
+}
+
+/** What `deed` comes to; `tell` gets a sentence while it waits for a busy kernel, and "" once that is over. */
+export async function patiently<T>(deed: Promise<T>, tell: (sentence: string) => void): Promise<T> {
+  let told = false;
+  const watch = setInterval(() => {
+    const late = performance.now() - PATIENCE * 1000;
+    const waits = [...untaken.values()].some((since) => since < late);
+    if (waits || told) tell(waits ? BUSY : "");
+    told = waits;
+  }, 500);
+  try {
+    return await deed;
+  } finally {
+    clearInterval(watch);
+  }
+}
 
 /** A view's line to its widget in the kernel. */
 export class Link<T> {
@@ -31,6 +62,7 @@ export class Link<T> {
     this.#onState = onState;
     model.on("change:snapshot", this.#changed);
     model.on("msg:custom", this.#received);
+    model.on("comm_live_update", this.#cut);
     document.addEventListener("visibilitychange", this.#visibility);
     this.#show();
     this.#visibility();
@@ -49,22 +81,26 @@ export class Link<T> {
     if (!document.hidden) this.#schedule();
   }
 
-  /** Ask the widget for `kind`; rejects with the kernel's sentence. */
+  /**
+   * Ask the widget for `kind`; rejects with the kernel's sentence, or when the kernel is gone. A kernel that is
+   * busy takes the request later, however late: giving up would lose its answer, and have people ask twice.
+   */
   request(kind: string, fields: Record<string, unknown> = {}): Promise<unknown> {
     // A number, since ipykernel 7.4 keeps a route for ever for each string id that it sends.
     const id = crypto.getRandomValues(new Uint32Array(1))[0] as number;
     return new Promise((resolve, reject) => {
-      const lost = setTimeout(() => {
-        this.#waiting.delete(id);
-        reject(new Error("The kernel has not answered; it may be busy with a cell."));
-      }, PATIENCE * 1000);
+      untaken.set(id, performance.now());
       this.#waiting.set(id, (reply) => {
-        clearTimeout(lost);
+        untaken.delete(id);
         this.#waiting.delete(id);
-        if ("error" in reply) reject(new Error(reply.error));
+        if ("error" in reply) reject(new Refusal(reply.error, reply.code));
         else resolve(reply.ok);
       });
-      this.#model.send({ ...fields, id, kind, view: this.#view });
+      try {
+        this.#model.send({ ...fields, id, kind, view: this.#view });
+      } catch {
+        this.#cut();
+      }
     });
   }
 
@@ -74,19 +110,22 @@ export class Link<T> {
     document.removeEventListener("visibilitychange", this.#visibility);
     this.#model.off("change:snapshot", this.#changed);
     this.#model.off("msg:custom", this.#received);
+    this.#model.off("comm_live_update", this.#cut);
+    for (const settle of [...this.#waiting.values()]) settle({ error: GONE });
     this.#say("bye");
   }
 
-  #say(kind: "hello" | "bye"): void {
+  #say(kind: "hello" | "bye"): boolean {
     try {
       this.#model.send({ kind, view: this.#view });
+      return true;
     } catch {
-      // A model without a kernel cannot send; its last state stays on show.
+      return false; // a model without a kernel cannot send
     }
   }
 
   #hello = (): void => {
-    this.#say("hello");
+    if (!this.#say("hello")) this.#cut();
     this.#schedule();
   };
 
@@ -110,6 +149,15 @@ export class Link<T> {
     this.#show();
   };
 
+  // JupyterLab says so when it restarts the kernel: nothing comes back from there.
+  #cut = (): void => {
+    clearTimeout(this.#timer);
+    this.#answered = false;
+    this.#fresh = false;
+    for (const settle of [...this.#waiting.values()]) settle({ error: GONE });
+    this.#show();
+  };
+
   #received = (message: unknown): void => {
     if (typeof message !== "object" || message === null) return;
     if ("kind" in message && message.kind === "hello" && "view" in message && message.view === this.#view) {
@@ -119,8 +167,10 @@ export class Link<T> {
       this.#show();
     } else if ("kind" in message && message.kind === "events" && "events" in message) {
       if (Array.isArray(message.events)) this.onEvents?.(message.events);
+    } else if ("kind" in message && message.kind === "taken" && "request" in message) {
+      untaken.delete(message.request as number);
     } else if ("id" in message && typeof message.id === "number") {
-      this.#waiting.get(message.id)?.(message as Reply);
+      this.#waiting.get(message.id)?.(message as Reply & { id: number });
     }
   };
 

@@ -26,7 +26,7 @@ export function text(on: Element, value: string): void {
   if (on.textContent !== value) on.textContent = value;
 }
 
-/** Make `parent` hold one child per key, in order; kept children keep their focus. */
+/** Make `parent` hold one child per key, in order; kept children keep their focus, one that goes hands it on. */
 export function rows<T>(
   parent: Element,
   items: T[],
@@ -48,7 +48,42 @@ export function rows<T>(
     if (place !== row) parent.insertBefore(row, place);
     after = row;
   }
+  const held = [...old.values()].some((row) => row.contains(document.activeElement));
   for (const row of old.values()) row.remove();
+  if (held) settle(parent, parent.closest(".bago-part"), parent.closest("fieldset"));
+}
+
+/** Like `rows`, of rows that show their items themselves: what it returns brings `parent` up to date. */
+export function list<T>(
+  parent: Element,
+  key: (item: T) => string,
+  make: (item: T) => { root: HTMLElement; show(item: T): void },
+): (items: T[]) => void {
+  const made = new WeakMap<HTMLElement, { show(item: T): void }>();
+  const begin = (item: T): HTMLElement => {
+    const row = make(item);
+    made.set(row.root, row);
+    return row.root;
+  };
+  return (items) => rows(parent, items, key, begin, (root, item) => made.get(root)?.show(item));
+}
+
+/** Whether the keyboard's focus is nowhere: on the page as a whole, or on what cannot be seen any more. */
+export function adrift(): boolean {
+  const at = document.activeElement;
+  return at === null || at === document.body || !at.checkVisibility();
+}
+
+/** Put the focus on the first of `places` that can be seen: itself where it is a button, else its first button. */
+export function settle(...places: (Element | null | undefined)[]): void {
+  for (const place of places) {
+    if (!place?.isConnected) continue;
+    const inside = [place, ...place.querySelectorAll("button")].filter((one) => one.matches("button"));
+    const seen = inside.find((one) => one.checkVisibility() && !one.matches(":disabled"));
+    if (!seen) continue;
+    (seen as HTMLElement).focus();
+    return;
+  }
 }
 
 /** Leave the arrow keys to the controls in `root`: JupyterLab's notebook takes them from radio buttons, sliders

@@ -1,5 +1,6 @@
 // Controls that speak to the kernel: what they said stands beside them, and a failure loses nothing.
-import { attribute, copy, element, text } from "./dom.ts";
+import { patiently } from "./base.ts";
+import { adrift, attribute, copy, element, keepArrows, settle, text } from "./dom.ts";
 import "./form.css";
 
 /** Does something in the kernel; a sentence that it resolves to is shown, as is the one it rejects with. */
@@ -23,7 +24,7 @@ export class Said {
   async run(deed: Deed): Promise<boolean> {
     this.say("");
     try {
-      const sentence = await deed();
+      const sentence = await patiently(deed(), (waits) => this.say(waits));
       this.say(typeof sentence === "string" ? sentence : "");
       return true;
     } catch (error) {
@@ -36,11 +37,15 @@ export class Said {
 /** Run `deed` once at a time on behalf of `button`, which keeps its focus meanwhile. */
 export async function busy(button: HTMLElement, said: Said, deed: Deed): Promise<boolean> {
   if (button.ariaDisabled === "true") return false;
+  const homes = [".bago-acts", ".bago-item", ".bago-part", "fieldset"].map((home) => button.closest(home));
+  const focused = button.contains(document.activeElement);
   attribute(button, "aria-disabled", "true");
   try {
     return await said.run(deed);
   } finally {
     attribute(button, "aria-disabled", null);
+    // What was done may have taken the button away.
+    if (focused && adrift()) settle(button, ...homes);
   }
 }
 
@@ -70,18 +75,17 @@ export function confirmed(
     no,
   );
   group.hidden = true;
-  const turn = (asking: boolean): void => {
+  const turn = (asking: boolean, focus = true): void => {
     group.hidden = !asking;
     ask.hidden = asking;
-    (asking ? no : ask).focus();
+    if (focus) (asking ? no : ask).focus();
   };
   ask.addEventListener("click", () => turn(true));
   no.addEventListener("click", () => turn(false));
   yes.addEventListener("click", async () => {
-    const home = group.closest(".bago-part");
     await busy(yes, said, deed);
-    if (group.isConnected) turn(false);
-    else home?.querySelector<HTMLElement>("button:not([hidden])")?.focus(); // its row is gone
+    const elsewhere = !adrift() && !group.contains(document.activeElement);
+    if (group.isConnected) turn(false, !elsewhere);
   });
   group.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -245,9 +249,11 @@ export function enters(to: HTMLButtonElement, ...inputs: HTMLElement[]): void {
   }
 }
 
-/** Let line breaks be typed in `root`: JupyterLab cancels them, by a listener on the control, in every cell. */
+/** Let line breaks be typed in `root`, and lists be walked by arrow keys: JupyterLab cancels line breaks, by a
+ * listener on the control, in every cell, and takes the arrows. */
 export function shield(root: HTMLElement): void {
   root.addEventListener("beforeinput", (event) => event.stopPropagation(), true);
+  keepArrows(root);
 }
 
 /** What `deed` answers; `inputs` are emptied then, unless somebody wrote in them again while it was at work. */

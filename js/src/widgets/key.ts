@@ -1,7 +1,7 @@
 // The key card: a connection key that reaches the page in a custom message only, so that no saved
 // notebook holds it. Mirrors bago_jupyter/widgets/key.py.
 import type { AnyModel } from "@anywidget/types";
-import { Link } from "./base.ts";
+import { Link, patiently } from "./base.ts";
 import { attribute, copy, element, text } from "./dom.ts";
 import * as plain from "./plain.ts";
 import "./status.css";
@@ -33,6 +33,8 @@ class View {
   #secret: Secret | null = null;
   #since = 0;
   #asking = false;
+  #checking = false;
+  #over = false;
   #ticks = 0;
   #noteTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -89,14 +91,15 @@ class View {
     attribute(this.#root, "data-key", this.#card.state ?? null);
     if (this.#card.state !== "open") this.#forget();
     this.#tell();
-    if (link?.answered && this.#card.state === "open" && !this.#secret) void this.#reveal(link);
+    if (link?.answered && this.#card.state === "open" && !this.#secret && !this.#over)
+      void this.#reveal(link);
   }
 
   async #reveal(link: Link<Card>): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
     try {
-      this.#secret = (await link.request("reveal")) as Secret;
+      this.#secret = (await patiently(link.request("reveal"), (waits) => this.#say(waits))) as Secret;
       this.#since = performance.now();
       text(this.#key, this.#secret.text);
       // As an image, an SVG cannot run anything in the page.
@@ -111,10 +114,15 @@ class View {
 
   #tell(): void {
     const { id, state, used_by: by } = this.#card;
-    this.#shown.hidden = this.#secret === null;
     const left = this.#secret ? this.#secret.left - (performance.now() - this.#since) / 1000 : 0;
+    if (this.#secret && left <= 0) {
+      this.#over = true; // whether or not there is still a kernel to say so
+      this.#forget();
+    }
+    this.#shown.hidden = this.#secret === null;
     text(this.#left, this.#secret ? `expires in ${plain.duration(left)}` : "");
     if (this.#secret) text(this.#what, "");
+    else if (state === "open" && this.#over) text(this.#what, `Key ${id ?? ""} has expired.`);
     else if (state === "open")
       text(this.#what, `Key ${id} is not stored in the notebook; run %bago key for a new one.`);
     else text(this.#what, `Key ${id ?? ""} is ${state ?? "gone"}${by ? ` by ${by}` : ""}.`);
@@ -126,9 +134,14 @@ class View {
       this.#card.state === "open" &&
       this.#link.answered &&
       !document.hidden &&
+      !this.#checking &&
       ++this.#ticks % CHECK === 0
     ) {
-      this.#link.request("check").catch(() => undefined);
+      this.#checking = true; // a busy kernel is not asked again and again
+      const done = () => {
+        this.#checking = false;
+      };
+      this.#link.request("check").then(done, done);
     }
   }
 

@@ -2,8 +2,8 @@
 // Everything that one does with the picture happens here, so that it works while a cell blocks the kernel.
 import type { AnyModel } from "@anywidget/types";
 import type { Topology } from "../wire.ts";
-import { Link } from "./base.ts";
-import { attribute, element, text } from "./dom.ts";
+import { Link, patiently } from "./base.ts";
+import { attribute, element, keepArrows, text } from "./dom.ts";
 import { Camera } from "./mesh/camera.ts";
 import { capture } from "./mesh/captors.ts";
 import { Finder } from "./mesh/finder.ts";
@@ -140,6 +140,7 @@ class View {
 
   constructor(model: AnyModel<{ snapshot: unknown }>, el: HTMLElement) {
     attribute(this.#explain, "aria-expanded", "false");
+    keepArrows(this.#root);
     el.append(this.#root);
     this.#theme = new Theme(this.#root, () => this.#screen.invalidate());
     this.#screen = new Screen({
@@ -208,7 +209,9 @@ class View {
     const { marks } = this.#scene;
     this.#scene = new Scene(topology, this.#open, marks);
     this.#age();
-    if (marks.selected !== null && !this.#standing(marks.selected)) this.#select(null, false);
+    const gone = marks.selected !== null && !this.#standing(marks.selected);
+    // The keyboard is not left in a panel that closes by itself.
+    if (gone) this.#select(null, this.#panel.root.contains(document.activeElement));
     this.#scene.light();
     this.#tree.show(this.#scene);
     this.#panel.show(this.#scene, marks.selected, this.#served);
@@ -318,8 +321,11 @@ class View {
     if (kind === "refresh") this.#say("Checking all connections…", false);
     this.#tick();
     try {
-      const { checked, failed } = (await this.#link.request(kind, fields)) as Checked;
-      const bad = failed.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
+      const asked = this.#link.request(kind, fields) as Promise<Checked>;
+      const { checked, failed } = await patiently(asked, (waits) => say(waits, false));
+      const named = ({ name, reason }: { name: string; reason: string }) =>
+        reason.startsWith(name) ? reason : `${name}: ${reason}`;
+      const bad = failed.map(named).join("; ");
       const good = `${count(checked - failed.length, "connection")} healthy`;
       say(kind === "check" ? bad || "It answers." : [good, bad].filter(Boolean).join("; "), bad !== "");
     } catch (error) {
@@ -339,16 +345,10 @@ class View {
 
   #tick(): void {
     const past = this.#timeline.at !== null;
-    const words = !this.#live
-      ? "last known state"
-      : past
-        ? "the past"
-        : this.#down !== null
-          ? "down"
-          : "live";
-    text(this.#state, words);
+    const present = !this.#live ? "last known state" : this.#down !== null ? "down" : "live";
+    text(this.#state, past ? "the past" : present);
     attribute(this.#root, "data-past", past);
-    this.#scrubber.show(this.#timeline.at, this.#timeline.earliest, this.#timeline.playing, this.#live);
+    this.#scrubber.show(this.#timeline.at, this.#timeline.earliest, this.#timeline.playing, present);
     const usable = this.#served && !this.#refresh.hasAttribute("data-busy");
     attribute(this.#refresh, "aria-disabled", usable ? null : "true");
     this.#age();

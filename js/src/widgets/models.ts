@@ -1,15 +1,19 @@
 // The models of every node, by the node that has them. Mirrors bago_jupyter/widgets/models.py.
 import type { AnyModel } from "@anywidget/types";
 import { Link } from "./base.ts";
-import { attribute, element, rows, text } from "./dom.ts";
+import { attribute, element, keepArrows, rows, text } from "./dom.ts";
 import { button, enters, entry, Said, spend, unique } from "./form.ts";
 import { showJobs } from "./models/jobs.ts";
 import { makeRow, moveRow, updateRow } from "./models/row.ts";
 import type { Group, Job, Route, Runner, State } from "./models/state.ts";
 import { shown, size } from "./names.ts";
+import { grouped } from "./plain.ts";
 import "./status.css";
 import "./models.css";
 
+/** Models of one node that are listed at once; the filter finds the others. */
+const MOST = 100;
+const FILTER_FROM = 13;
 const KINDS = { own: "this node", peer: "peer", connection: "connection" };
 
 class View {
@@ -23,12 +27,19 @@ class View {
   readonly #into = element("select", { id: unique() });
   readonly #starters = element("div", { class: "bago-acts" });
   readonly #jobs = element("ul", { class: "bago-items bago-jobs", "aria-label": "Pulls and loads" });
+  readonly #filter = element("input", {
+    type: "search",
+    placeholder: "Filter models",
+    "aria-label": "Filter models",
+    hidden: true,
+  });
   readonly #groups = element("div", { class: "bago-groups" });
   readonly #routes = element("ul", { class: "bago-items", "aria-label": "Routes" });
   readonly #routing = element("section", { class: "bago-part" }, element("h3", {}, "Routes"), this.#routes);
   readonly #down = element("p", { class: "bago-down-line", role: "status" });
   readonly #form: HTMLFieldSetElement;
   readonly #root: HTMLElement;
+  #catalogue: Group[] = [];
 
   constructor(model: AnyModel<{ snapshot: unknown }>, el: HTMLElement) {
     this.#model = model;
@@ -47,6 +58,7 @@ class View {
         element("div", { class: "bago-acts" }, pull, this.#starters, this.#said.root),
         this.#jobs,
       ),
+      this.#filter,
       this.#groups,
       this.#routing,
     );
@@ -62,6 +74,8 @@ class View {
       this.#down,
       this.#form,
     );
+    this.#filter.addEventListener("input", () => this.#showGroups());
+    keepArrows(this.#root);
     el.append(this.#root);
     model.on("msg:custom", this.#received);
     let link: Link<State> | undefined;
@@ -80,28 +94,40 @@ class View {
   #show(state: State, live: boolean, link: Link<State> | undefined): void {
     const { view, down } = state;
     if (link) link.restless = down !== null;
-    const served = link?.answered === true && down === null;
     attribute(this.#root, "data-state", !live ? "stale" : down !== null ? "down" : "up");
     text(this.#down, live ? (down ?? "") : "This is the last known state; it changes when its kernel runs.");
-    this.#form.disabled = !served;
+    // A node that is down may be back at the next try, and what is being typed stays.
+    this.#form.disabled = link?.answered !== true;
     if (!view) return;
     const count = view.groups.reduce((sum, group) => sum + group.models.length, 0);
     text(this.#of, `${count} on ${shown(view.name)} and its mesh`);
     this.#fillStarters(view.starters);
     this.#fillInto(view.groups);
     showJobs(this.#jobs, state.jobs ?? [], this.#ask);
-    rows(
-      this.#groups,
-      view.groups,
-      (group) => `${group.kind} ${group.id}`,
-      (group) => this.#makeGroup(group),
-      (section, group) => this.#updateGroup(section, group),
-    );
+    this.#filter.hidden = count < FILTER_FROM;
+    this.#catalogue = view.groups;
+    this.#showGroups();
     this.#showRoutes(view.routes);
   }
 
+  #showGroups(): void {
+    const wanted = this.#filter.hidden ? "" : this.#filter.value.trim().toLowerCase();
+    rows(
+      this.#groups,
+      this.#catalogue,
+      (group) => `${group.kind} ${group.id}`,
+      (group) => this.#makeGroup(group),
+      (section, group) => this.#updateGroup(section, group, wanted),
+    );
+  }
+
   #received = (message: unknown): void => {
-    const push = message as { kind?: string; jobs?: Job[]; note?: string; events?: { runner?: Runner }[] };
+    const push = message as {
+      kind?: string;
+      jobs?: Job[];
+      note?: string;
+      events?: { runner?: Runner }[];
+    };
     if (push?.kind === "jobs" && push.jobs) showJobs(this.#jobs, push.jobs, this.#ask);
     else if (push?.kind === "note") this.#said.say(shown(push.note ?? ""));
     else if (push?.kind === "events") {
@@ -164,25 +190,23 @@ class View {
     );
   }
 
-  #updateGroup(section: HTMLElement, group: Group): void {
+  #updateGroup(section: HTMLElement, group: Group, wanted: string): void {
     const [top, list, none] = section.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
     text(top.firstElementChild as Element, shown(group.name));
     const reason = group.state !== "online" && group.reason ? `: ${shown(group.reason)}` : "";
     text(top.lastElementChild as Element, `${KINDS[group.kind]} · ${group.state}${reason}`);
     attribute(list, "aria-label", `Models of ${shown(group.name)}`);
+    const found = group.models.filter((model) => model.id.toLowerCase().includes(wanted));
     rows(
       list,
-      group.models,
+      found.slice(0, MOST),
       (model) => model.id,
       (model) => makeRow(model, group, this.#ask),
       updateRow,
     );
-    list.hidden = group.models.length === 0;
-    none.hidden = !list.hidden;
-    text(
-      none,
-      group.kind === "own" ? "No models yet. Pull smollm2 for a small one." : "It shares no models.",
-    );
+    list.hidden = found.length === 0;
+    text(none, rest(group, found.length));
+    none.hidden = none.textContent === "";
   }
 
   #showRoutes(routes: Route[]): void {
@@ -199,6 +223,14 @@ class View {
       },
     );
   }
+}
+
+/** What is said below the models of a group, of which `found` are called as was asked. */
+function rest(group: Group, found: number): string {
+  if (found > MOST) return `${grouped(found - MOST)} more; filter to find them.`;
+  if (found > 0) return "";
+  if (group.models.length > 0) return "No model here is called that.";
+  return group.kind === "own" ? "No models yet. Pull smollm2 for a small one." : "It shares no models.";
 }
 
 export default {

@@ -1,7 +1,7 @@
 // Chat with the models of the mesh. Mirrors bago_jupyter/widgets/playground.py.
 import type { AnyModel } from "@anywidget/types";
 import { Link } from "./base.ts";
-import { attribute, element, text } from "./dom.ts";
+import { adrift, attribute, element, text } from "./dom.ts";
 import { button, confirmed, copier, Said, shield, unique } from "./form.ts";
 import { shown } from "./names.ts";
 import { ParametersForm } from "./playground/parameters.ts";
@@ -87,10 +87,11 @@ class View {
       event.preventDefault();
       if (!this.#send.hidden) this.#send.click();
     });
-    this.#save.addEventListener(
-      "change",
-      () => void this.#said.run(() => this.#ask("save", { save: this.#save.checked })),
-    );
+    this.#save.addEventListener("change", async () => {
+      const save = this.#save.checked;
+      // What is not so must not look so.
+      if (!(await this.#said.run(() => this.#ask("save", { save })))) this.#save.checked = !save;
+    });
     shield(this.#root);
     el.append(this.#root);
     model.on("msg:custom", this.#received);
@@ -149,7 +150,8 @@ class View {
     for (const turn of turns) {
       const known = old.get(turn.id);
       if (known) known.turn = turn;
-      const row = known ?? new TurnRow(turn, { ask: this.#ask, repeat: (text) => this.#repeat(text) });
+      const row =
+        known ?? new TurnRow(turn, { ask: this.#ask, repeat: (text, of) => this.#repeat(text, of) });
       this.#rows.push(row);
       old.delete(turn.id);
     }
@@ -222,18 +224,23 @@ class View {
     if (question.trim() === "") throw new Error("What should the model be asked?");
     await this.#ask("send", { text: question, parameters: this.#parameters.read() });
     if (this.#text.value === question) this.#text.value = "";
-    this.#text.focus();
+    this.#return();
   }
 
-  #repeat(question?: string): Promise<unknown> {
+  /** Back to the question, unless the person has gone elsewhere. */
+  #return(): void {
+    if (adrift() || this.#send.matches(":focus") || this.#stop.matches(":focus")) this.#text.focus();
+  }
+
+  #repeat(question?: string, of?: number): Promise<unknown> {
     const parameters = this.#parameters.read();
     if (question === undefined) return this.#ask("again", { parameters });
-    return this.#ask("edit", { text: question, parameters });
+    return this.#ask("edit", { text: question, of, parameters });
   }
 
   async #halt(): Promise<void> {
     await this.#ask("stop");
-    this.#text.focus();
+    this.#return();
   }
 
   #set(): void {

@@ -1,7 +1,7 @@
 // The status card: what a node is, holds and does. Mirrors bago_jupyter/widgets/status.py.
 import type { AnyModel } from "@anywidget/types";
 import type { RunnerInfo, Status } from "../wire.ts";
-import { Link } from "./base.ts";
+import { Link, patiently } from "./base.ts";
 import { attribute, copy, element, rows, text } from "./dom.ts";
 import * as plain from "./plain.ts";
 import "./status.css";
@@ -151,7 +151,7 @@ class View {
     attribute(button, "data-busy", true);
     attribute(button, "aria-disabled", "true");
     try {
-      await this.#link.request("unload", { model });
+      await patiently(this.#link.request("unload", { model }), (waits) => this.#say(waits));
       this.#say(`${model} is unloaded.`);
     } catch (error) {
       this.#say((error as Error).message, true);

@@ -14,7 +14,7 @@ from bago_jupyter.backends.base import Request
 from bago_jupyter.backends.target import Target
 from bago_jupyter.backends.translate import Translation
 from bago_jupyter.backends.translate.retelling import Retelling
-from bago_jupyter.errors import BagoError
+from bago_jupyter.errors import BagoError, UpstreamFailed
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -110,6 +110,7 @@ class Canned:
         self.status = status
         self.headers = [(b"content-type", kind), (b"content-length", b"999"), *headers]
         self.closed = False
+        self._broken: UpstreamFailed | None = None
         self._pieces = [b"".join(pieces)] if here else [*pieces, b""]
         self._here = here
 
@@ -121,7 +122,12 @@ class Canned:
         return next((value for key, value in self.headers if key == name), None)
 
     async def read(self) -> bytes:
+        if self._broken is not None:
+            raise self._broken
         return self._pieces.pop(0) if self._pieces else b""
+
+    def fail(self, error: UpstreamFailed) -> None:
+        self._broken = error
 
     def close(self) -> None:
         self.closed = True

@@ -21,7 +21,7 @@ from backends.translate.telling import (
 from bago_jupyter.backends.base import Answering
 from bago_jupyter.backends.translate import CHAT_TO_MESSAGES, MESSAGES_TO_CHAT, exchange
 from bago_jupyter.backends.translate.failures import BackendError
-from bago_jupyter.errors import UpstreamFailed
+from bago_jupyter.errors import UpstreamFailed, UpstreamTimeout
 
 T = TypeVar("T")
 SSE = b"text/event-stream"
@@ -84,6 +84,17 @@ def test_the_client_is_heard_about_its_usage() -> None:
     assert run(work(b'{"stream_options":{"include_usage":true}}'))[-2]["choices"] == []
     for asked in (b"", b'{"stream_options":{"include_usage":false}}', b'{"user":"include_usage"'):
         assert run(work(asked))[-2]["choices"] != []
+
+
+def test_a_stream_that_stops_can_be_broken_off() -> None:
+    async def work() -> None:
+        answer = CHAT_TO_MESSAGES.exchange(Canned([STREAM[:-30], STREAM[-30:]], SSE), True)
+        assert await answer.read()
+        answer.fail(UpstreamTimeout("too long"))
+        with pytest.raises(UpstreamTimeout, match="too long"):
+            await answer.read()
+
+    run(work())
 
 
 @pytest.mark.parametrize("here", [True, False])

@@ -1,5 +1,6 @@
 // Where everything stands: four ranks from left to right, each backend beside its models. Pure.
 import type { Condition, Rank, TopologyNode } from "../../wire.ts";
+import { grouped } from "../plain.ts";
 import { edgeId, type Graph, RANKS } from "./graph.ts";
 
 /** Models of one backend beyond this are shown as one node until it is opened. */
@@ -121,7 +122,7 @@ export function layout(graph: Graph, open: ReadonlySet<string>): Layout {
     if (block.many) {
       const id = groupId(block.backend);
       place(id, modelX, top + HEIGHT / 2, {
-        label: `${block.members.length} models`,
+        label: `${grouped(block.members.length)} models`,
         state: worst(block.members.map((member) => graph.nodes.get(member)?.state ?? "unknown")),
         members: block.members,
         open: block.open,

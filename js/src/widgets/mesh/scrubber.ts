@@ -4,7 +4,7 @@ import { duration } from "../plain.ts";
 import { SPAN } from "./history.ts";
 
 export interface ScrubberWishes {
-  /** Show the picture as it was `at` (seconds of the page's clock), or live. */
+  /** Show the picture as it was `at` (seconds of the page's clock), or the newest. */
   show(at: number | null): void;
   play(on: boolean): void;
 }
@@ -20,14 +20,14 @@ export class Scrubber {
   });
   readonly #when = element("span", { class: "bago-when bago-muted" });
   readonly #play = element("button", { type: "button" }, "Replay");
-  readonly #live = element("button", { type: "button" }, "Live");
+  readonly #newest = element("button", { type: "button" }, "Live");
   readonly root = element(
     "div",
     { class: "bago-scrub", role: "group", "aria-label": "History" },
     this.#play,
     this.#slider,
     this.#when,
-    this.#live,
+    this.#newest,
   );
 
   constructor(wishes: ScrubberWishes) {
@@ -35,25 +35,26 @@ export class Scrubber {
       const back = Number(this.#slider.value);
       wishes.show(back >= 0 ? null : now() + back);
     });
-    this.#live.addEventListener("click", () => wishes.show(null));
+    this.#newest.addEventListener("click", () => wishes.show(null));
     this.#play.addEventListener("click", () => wishes.play(this.#play.dataset.playing === undefined));
   }
 
-  /** `at` is the moment on show, `null` live; `earliest` the first that there is. */
-  show(at: number | null, earliest: number | undefined, playing: boolean, usable: boolean): void {
+  /** `at` is the moment on show, `null` the newest, which is called `present`; `earliest` the first that there is. */
+  show(at: number | null, earliest: number | undefined, playing: boolean, present: string): void {
     const reach = earliest === undefined ? 0 : Math.min(SPAN, Math.max(0, now() - earliest));
     const back = at === null ? 0 : Math.max(0, now() - at);
     const min = String(-Math.max(10, Math.ceil(reach)));
     attribute(this.#slider, "min", min);
     const value = String(-Math.round(back));
     if (this.#slider.value !== value) this.#slider.value = value;
-    const words = at === null ? "live" : `${duration(back)} ago`;
+    const words = at === null ? present : `${duration(back)} ago`;
     text(this.#when, words);
     attribute(this.#slider, "aria-valuetext", words);
-    attribute(this.#live, "aria-pressed", at === null ? "true" : "false");
+    text(this.#newest, present === "live" ? "Live" : "Latest");
+    attribute(this.#newest, "aria-pressed", at === null ? "true" : "false");
     text(this.#play, playing ? "Pause" : "Replay");
     attribute(this.#play, "data-playing", playing);
-    this.#slider.disabled = this.#play.disabled = this.#live.disabled = !usable;
+    this.#slider.disabled = this.#play.disabled = this.#newest.disabled = earliest === undefined;
   }
 }
 

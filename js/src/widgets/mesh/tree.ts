@@ -56,6 +56,7 @@ export class Tree {
     const items = inOrder(scene);
     if (!layout.nodes.has(this.#current))
       this.#current = layout.shown(this.#current) ?? items[0]?.[0].id ?? "";
+    const held = this.root.contains(document.activeElement);
     rows(
       this.root,
       items,
@@ -71,6 +72,7 @@ export class Tree {
       },
     );
     this.#rove();
+    if (held && !this.root.contains(document.activeElement)) this.focus(); // its node is gone
   }
 
   /** Put the keyboard's focus on a node. */

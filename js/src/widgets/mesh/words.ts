@@ -76,7 +76,13 @@ function facts(node: TopologyNode, graph: Graph, aloud: boolean): string[] {
       break;
     case "router":
       said.push(node.state === "healthy" ? "running" : CONDITIONS[node.state].toLowerCase());
-      if (node.uptime !== null) said.push(`up ${uptime(node, graph)}`);
+      // A card has room for the larger unit.
+      if (node.uptime !== null)
+        said.push(
+          `up ${uptime(node, graph)
+            ?.split(" ", aloud ? 4 : 2)
+            .join(" ")}`,
+        );
       said.push(
         count(node.total ?? 0, "request"),
         `${grouped(node.ok ?? 0)} ok`,

@@ -1,5 +1,5 @@
 // Pulls and loads: how far each is, and what to do about one that did not end well.
-import { attribute, element, rows, text } from "../dom.ts";
+import { adrift, attribute, element, rows, settle, text } from "../dom.ts";
 import { button, Said } from "../form.ts";
 import { shown, size } from "../names.ts";
 import type { Ask, Job } from "./state.ts";
@@ -26,6 +26,15 @@ export function progress(job: Job): string {
   if (job.total) parts.push(`${Math.floor(Math.min(1, job.done / job.total) * 100)} %`);
   if (job.message) parts.push(shown(job.message));
   return parts.join(" · ");
+}
+
+/** Who began a pull, in words; nothing where that is this view. */
+export function begun(by: string | null): string {
+  if (by === null) return "";
+  const [, kind, name] = /^(notebook|peer|key):(.*)$/s.exec(by) ?? [];
+  if (kind === "notebook") return `, begun by ${shown(name as string)}`;
+  if (kind === "peer") return `, begun by the node ${shown(name as string)}`;
+  return `, begun by ${by === "cli" ? "the command line" : "another program"}`;
 }
 
 class JobRow {
@@ -63,15 +72,18 @@ class JobRow {
   update(job: Job): void {
     const running = job.state === "running";
     const verb = job.kind === "pull" ? "Pull" : "Load";
-    text(this.#name, `${verb} ${shown(job.what)} ${job.kind === "pull" ? "into" : "on"} ${shown(job.node)}`);
+    const where = `${job.kind === "pull" ? "into" : "on"} ${shown(job.node)}`;
+    text(this.#name, `${verb} ${shown(job.what)} ${where}${begun(job.by)}`);
     text(this.#chip, job.state);
     attribute(this.#chip, "data-state", job.state);
     this.#bar.hidden = !running;
     attribute(this.#bar, "value", job.total ? Math.min(1, job.done / job.total) : null);
     const kept = job.kind === "pull" ? "What arrived is kept; it goes on from there." : "";
     text(this.#words, running ? progress(job) : shown(job.error ?? kept));
+    const held = this.root.contains(document.activeElement);
     this.#cancel.hidden = !running;
     this.#again.hidden = running;
     this.#dismiss.hidden = running;
+    if (held && adrift()) settle(this.root);
   }
 }

@@ -1,5 +1,5 @@
 // One model: what it is, how it is, and what can be done with it.
-import { attribute, element, text } from "../dom.ts";
+import { adrift, attribute, element, settle, text } from "../dom.ts";
 import { button, confirmed, Said, unique } from "../form.ts";
 import { quantity, shown, size } from "../names.ts";
 import { grouped } from "../plain.ts";
@@ -112,8 +112,10 @@ class ModelRow {
     text(this.#error, model.error ? shown(model.error) : "");
     const broken = model.state === "failed" && model.runners.length === 0;
     const loaded = model.state === "ready" || model.state === "loading";
+    const held = this.#acts.contains(document.activeElement);
     this.#load.hidden = loaded || broken;
     this.#unload.hidden = !loaded;
+    if (held && adrift()) settle(this.#acts);
     this.#sharing.hidden = broken || model.shared === null || model.shared === undefined;
     if (!this.#shared.matches(":focus") || !this.#said.root.textContent)
       this.#shared.checked = model.shared === true;

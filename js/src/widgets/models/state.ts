@@ -35,8 +35,10 @@ export interface Route {
   missing: string[];
 }
 
+/** A pull or a load of this view, or a pull that somebody else began. */
 export interface Job {
-  id: number;
+  /** A pull of the node has a text. */
+  id: number | string;
   kind: "pull" | "load";
   what: string;
   on: string;
@@ -48,6 +50,8 @@ export interface Job {
   unit: string;
   message: string | null;
   error: string | null;
+  /** Who began it, where that is not this view: a caller as a decision names it. */
+  by: string | null;
 }
 
 export interface Catalogue {

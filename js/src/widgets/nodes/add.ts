@@ -1,4 +1,5 @@
 // The Add Node dialog: who announces itself, and the ways to connect: by key, by QR code, by asking.
+import { patiently } from "../base.ts";
 import { attribute, element, rows, text } from "../dom.ts";
 import { button, enters, entry, Said, SECRET, unique } from "../form.ts";
 import * as plain from "../plain.ts";
@@ -31,6 +32,7 @@ export class AddNode {
   #wanted: Found | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #filming: AbortController | null = null;
+  #visit = 0;
 
   constructor(ask: Ask, done: (sentence: string) => void) {
     this.#ask = ask;
@@ -110,6 +112,7 @@ export class AddNode {
     this.#looked.say("");
     this.#want(null);
     this.#draw();
+    this.#visit += 1;
     this.root.showModal();
     void this.#look();
   }
@@ -136,7 +139,8 @@ export class AddNode {
     if (!this.root.open) return;
     try {
       if (!document.hidden && this.#view?.discovery) {
-        this.#found = (await this.#ask("discovered")) as Found[];
+        const found = patiently(this.#ask("discovered"), (waits) => this.#looked.say(waits));
+        this.#found = (await found) as Found[];
         this.#looked.say("");
       }
     } catch (error) {
@@ -186,8 +190,9 @@ export class AddNode {
       "Ask",
       said,
       async () => {
+        const leave = this.#leaver();
         const request = (await this.#ask("ask", { node: node.fingerprint })) as Request;
-        this.root.close();
+        leave();
         this.#done(`Asked ${request.name}. Match code: ${request.code}.`);
       },
       `Ask ${node.name} to connect`,
@@ -245,12 +250,22 @@ export class AddNode {
   async #pair(): Promise<void> {
     const key = this.#key.input.value;
     if (!key.trim()) throw new Error("Paste a connection key first, or read its QR code.");
+    const leave = this.#leaver();
     const peer = (await this.#ask("connect", { key })) as Peer;
-    this.root.close();
+    leave();
     this.#done(`Connected with ${peer.name} (${plain.short(peer.fingerprint)}).`);
   }
 
+  /** Closes the dialog, unless somebody has opened it anew or begun another key meanwhile. */
+  #leaver(): () => void {
+    const [visit, key] = [this.#visit, this.#key.input.value];
+    return () => {
+      if (visit === this.#visit && key === this.#key.input.value) this.root.close();
+    };
+  }
+
   #take(code: string): string {
+    if (!this.root.open) return ""; // closed meanwhile, and a key is not to stay there
     if (!code.startsWith("bago://")) throw new Error("This QR code is no connection key.");
     this.#key.input.value = code;
     this.#describe();

@@ -1,7 +1,9 @@
 // Connections to servers beyond the mesh: clouds, routers, clusters.
-import { attribute, element, rows, text } from "../dom.ts";
+import { attribute, element, list, text } from "../dom.ts";
 import { button, confirmed, Field, part, Said } from "../form.ts";
 import { AddConnection } from "./addconnection.ts";
+import { ChangeConnection } from "./changeconnection.ts";
+import { ModelChoice } from "./choice.ts";
 import { nameOf } from "./kinds.ts";
 import type { Ask, Connection, Hop, Nodes } from "./state.ts";
 import { few, head, hopList, milliseconds, showHops, verdict } from "./words.ts";
@@ -9,17 +11,22 @@ import { few, head, hopList, milliseconds, showHops, verdict } from "./words.ts"
 const TONES = { healthy: "good", warming: "wait", unhealthy: "bad", disabled: "off", unknown: "off" };
 
 export class Connections {
-  readonly #ask: Ask;
   readonly #said = new Said();
   readonly #add: AddConnection;
+  readonly #change: ChangeConnection;
   readonly #list = element("ul", { class: "bago-items", "aria-label": "Connections" });
   readonly #none = element("p", { class: "bago-muted" }, "No server beyond the mesh is connected.");
-  readonly #rows = new WeakMap<HTMLElement, Row>();
+  readonly #show: (connections: Connection[]) => void;
   readonly root: HTMLElement;
 
   constructor(ask: Ask) {
-    this.#ask = ask;
+    this.#show = list(
+      this.#list,
+      (entry) => entry.name,
+      (entry) => new Row(entry, ask, this.#said, (now) => this.#change.open(now)),
+    );
     this.#add = new AddConnection(ask, this.#said);
+    this.#change = new ChangeConnection(ask, this.#said);
     const open = element("button", { type: "button", "aria-haspopup": "dialog" }, "Add connection");
     open.addEventListener("click", () => this.#add.open());
     this.root = part(
@@ -29,26 +36,18 @@ export class Connections {
       element("div", { class: "bago-acts" }, open),
       this.#said.root,
       this.#add.root,
+      this.#change.root,
     );
   }
 
   show({ connections }: Nodes): void {
     this.#none.hidden = connections.length > 0;
-    rows(
-      this.#list,
-      connections,
-      (entry) => entry.name,
-      (entry) => {
-        const row = new Row(entry, this.#ask, this.#said);
-        this.#rows.set(row.root, row);
-        return row.root;
-      },
-      (root, entry) => this.#rows.get(root)?.show(entry),
-    );
+    this.#show(connections);
   }
 
   close(): void {
     this.#add.close();
+    this.#change.close();
   }
 }
 
@@ -62,8 +61,10 @@ class Row {
   readonly #enabled: Field;
   readonly #fields: [keyof Connection, Field][];
   readonly root: HTMLElement;
+  #entry: Connection;
 
-  constructor(entry: Connection, ask: Ask, over: Said) {
+  constructor(entry: Connection, ask: Ask, over: Said, change: (entry: Connection) => void) {
+    this.#entry = entry;
     const name = entry.name;
     const set = (field: string) => (value: never) =>
       ask("change_connection", { name, changes: { [field]: value } });
@@ -95,6 +96,12 @@ class Row {
       await ask("remove_connection", { name });
       over.say(`${name} is removed, and its key forgotten.`);
     };
+    const edit = element(
+      "button",
+      { type: "button", "aria-haspopup": "dialog", "aria-label": `Change ${name}` },
+      "Change",
+    );
+    edit.addEventListener("click", () => change(this.#entry));
     this.root = element(
       "li",
       { class: "bago-item" },
@@ -106,6 +113,7 @@ class Row {
         "div",
         { class: "bago-acts" },
         button("Check", this.#said, check, `Check ${name}`),
+        edit,
         confirmed(
           "Remove",
           `Remove ${name}? Its key is forgotten.`,
@@ -122,10 +130,12 @@ class Row {
         element("summary", { "aria-label": `Routing of ${name}` }, "Routing"),
         ...this.#fields.map(([, field]) => field.root),
       ),
+      new ModelChoice(ask, name).root,
     );
   }
 
   show(entry: Connection): void {
+    this.#entry = entry;
     const { dot, name, state, end } = this.#head;
     attribute(dot, "data-tone", TONES[entry.health]);
     attribute(this.root, "data-state", entry.health);

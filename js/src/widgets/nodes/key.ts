@@ -1,6 +1,6 @@
 // Makes connection keys. A key reaches the page in the answer to a request, and leaves it when it is over.
 import { attribute, element, rows, text } from "../dom.ts";
-import { busy, button, confirmed, copier, part, Said } from "../form.ts";
+import { busy, button, confirmed, copier, entry, part, Said, unique } from "../form.ts";
 import * as plain from "../plain.ts";
 import type { Ask, Key, Nodes } from "./state.ts";
 
@@ -12,8 +12,19 @@ interface Secret {
   left: number;
 }
 
+/** How long a key may be good, in seconds; the first is the node's default. */
+const LIVES: [seconds: number, words: string][] = [
+  [600, "10 minutes"],
+  [3600, "1 hour"],
+  [86_400, "1 day"],
+  [604_800, "7 days"],
+];
+
 export class KeyMaker {
   readonly #ask: Ask;
+  readonly #life = element("select", { id: unique() });
+  readonly #name = entry("Name in it", { maxlength: 63, placeholder: "this node's" });
+  readonly #interface = entry("Network interface", { placeholder: "all" });
   readonly #said = new Said();
   readonly #clock: ReturnType<typeof setInterval>;
   readonly #qr = element("img", { class: "bago-qr", alt: "QR code of the connection key" });
@@ -21,6 +32,7 @@ export class KeyMaker {
   readonly #left = element("span", { class: "bago-muted" });
   readonly #open = element("ul", { class: "bago-items", "aria-label": "Open connection keys" });
   readonly #make: HTMLButtonElement;
+  readonly #maker: HTMLElement;
   readonly #shown: HTMLElement;
   readonly root: HTMLElement;
   #secret: Secret | null = null;
@@ -67,25 +79,38 @@ export class KeyMaker {
       ),
     );
     this.#shown.hidden = true;
-    this.root = part(
-      "Connection key",
-      element("div", { class: "bago-acts" }, this.#make),
-      this.#shown,
-      this.#said.root,
-      this.#open,
+    for (const [seconds, words] of LIVES) this.#life.append(element("option", { value: seconds }, words));
+    const details = element(
+      "details",
+      {},
+      element("summary", { "aria-label": "More about new connection keys" }, "More"),
+      this.#name.root,
+      this.#interface.root,
     );
+    const life = element("label", { for: this.#life.id }, "good for");
+    this.#maker = element(
+      "div",
+      { class: "bago-items" },
+      element("div", { class: "bago-acts" }, this.#make, life, this.#life),
+      details,
+    );
+    this.root = part("Connection key", this.#maker, this.#shown, this.#said.root, this.#open);
     this.#clock = setInterval(() => this.#tick(), 500);
   }
 
   show({ keys, nodes }: Nodes): void {
     this.#keys = keys;
     this.#names = new Map(nodes.map((node) => [node.fingerprint, node.name]));
-    const mine = keys.find((key) => key.id === this.#secret?.id);
-    if (this.#secret && mine && mine.state !== "open") {
-      const by = mine.used_by && (this.#names.get(mine.used_by) ?? plain.short(mine.used_by));
-      this.#forget(`The key is ${mine.state}${by ? ` by ${by}` : ""}.`);
-    }
+    this.#judge();
     this.#list();
+  }
+
+  /** Put the key away once it is over. */
+  #judge(): void {
+    const mine = this.#keys.find((key) => key.id === this.#secret?.id);
+    if (!this.#secret || !mine || mine.state === "open") return;
+    const by = mine.used_by && (this.#names.get(mine.used_by) ?? plain.short(mine.used_by));
+    this.#forget(`The key is ${mine.state}${by ? ` by ${by}` : ""}.`);
   }
 
   close(): void {
@@ -94,15 +119,21 @@ export class KeyMaker {
   }
 
   async #generate(old?: string): Promise<void> {
-    const made = (await this.#ask("make_key", old ? { instead_of: old } : {})) as Secret;
+    const made = (await this.#ask("make_key", {
+      ...(old && { instead_of: old }),
+      ttl: Number(this.#life.value),
+      name: this.#name.input.value.trim(),
+      interface: this.#interface.input.value.trim(),
+    })) as Secret;
     this.#secret = made;
     this.#since = performance.now();
     text(this.#key, made.text);
     // As an image, an SVG cannot run anything in the page.
     attribute(this.#qr, "src", `data:image/svg+xml;utf8,${encodeURIComponent(made.svg)}`);
     this.#shown.hidden = false;
-    this.#make.hidden = true;
+    this.#maker.hidden = true;
     this.#tick();
+    this.#judge(); // the state may have come before the answer
     this.#list();
   }
 
@@ -123,7 +154,7 @@ export class KeyMaker {
     this.#secret = null;
     const within = this.#shown.contains(document.activeElement);
     this.#shown.hidden = true;
-    this.#make.hidden = false;
+    this.#maker.hidden = false;
     if (within) this.#make.focus();
     text(this.#key, "");
     text(this.#left, "");

@@ -1,5 +1,5 @@
 // The paired nodes: how they are, and how they are used.
-import { attribute, element, rows, text } from "../dom.ts";
+import { attribute, element, list, text } from "../dom.ts";
 import { button, confirmed, Field, part, Said } from "../form.ts";
 import * as plain from "../plain.ts";
 import type { Ask, Hop, Nodes, Peer } from "./state.ts";
@@ -8,32 +8,23 @@ import { few, head, hopList, milliseconds, showHops, verdict } from "./words.ts"
 const TONES = { online: "good", offline: "bad", unknown: "off" };
 
 export class Peers {
-  readonly #ask: Ask;
-  readonly #over: Said;
   readonly #list = element("ul", { class: "bago-items", "aria-label": "Connected nodes" });
   readonly #none = element("p", { class: "bago-muted" }, "No node is connected yet.");
-  readonly #rows = new WeakMap<HTMLElement, Row>();
+  readonly #show: (nodes: Peer[]) => void;
   readonly root = part("Connected nodes", this.#none, this.#list);
 
   /** What becomes of a node that is removed is said in `over`, which outlives its row. */
   constructor(ask: Ask, over: Said) {
-    this.#ask = ask;
-    this.#over = over;
+    this.#show = list(
+      this.#list,
+      (node) => node.fingerprint,
+      (node) => new Row(node, ask, over),
+    );
   }
 
   show({ nodes }: Nodes): void {
     this.#none.hidden = nodes.length > 0;
-    rows(
-      this.#list,
-      nodes,
-      (node) => node.fingerprint,
-      (node) => {
-        const row = new Row(node, this.#ask, this.#over);
-        this.#rows.set(row.root, row);
-        return row.root;
-      },
-      (root, node) => this.#rows.get(root)?.show(node),
-    );
+    this.#show(nodes);
   }
 }
 

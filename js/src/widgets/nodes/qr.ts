@@ -79,7 +79,7 @@ export class Reader {
           WIDTHS.slice(1, 2),
           FRAME_PATIENCE,
         );
-        if (found !== null) return found;
+        if (found !== null && !signal.aborted) return found;
         await new Promise((resolve) => setTimeout(resolve, FRAME));
       }
       return null;

@@ -1,20 +1,21 @@
 // Requests for a connection: of other nodes, and of this one.
-import { element, rows, text } from "../dom.ts";
+import { element, list, text } from "../dom.ts";
 import { button, part, Said } from "../form.ts";
 import * as plain from "../plain.ts";
 import type { Ask, Nodes, Request } from "./state.ts";
 
 export class Requests {
-  readonly #ask: Ask;
   readonly #list = element("ul", { class: "bago-items", "aria-label": "Requests for a connection" });
-  readonly #rows = new WeakMap<HTMLElement, Row>();
-  readonly #over: Said;
+  readonly #show: (requests: Request[]) => void;
   readonly root = part("Requests", this.#list);
 
   /** What becomes of a decision is said in `over`, which outlives its row. */
   constructor(ask: Ask, over: Said) {
-    this.#ask = ask;
-    this.#over = over;
+    this.#show = list(
+      this.#list,
+      (request) => `${request.direction} ${request.id}`,
+      (request) => new Row(request, ask, over),
+    );
   }
 
   show({ requests }: Nodes): void {
@@ -22,17 +23,7 @@ export class Requests {
     const over = requests.filter((request) => !open.includes(request) && request.direction === "outgoing");
     const listed = [...open, ...over];
     this.root.hidden = listed.length === 0;
-    rows(
-      this.#list,
-      listed,
-      (request) => `${request.direction} ${request.id}`,
-      (request) => {
-        const row = new Row(request, this.#ask, this.#over);
-        this.#rows.set(row.root, row);
-        return row.root;
-      },
-      (root, request) => this.#rows.get(root)?.show(request),
-    );
+    this.#show(listed);
   }
 }
 

@@ -36,9 +36,22 @@ export interface Connection {
   weight: number;
   slots: number;
   share: boolean;
+  key_env: string | null;
+  domain: string | null;
+  version: string | null;
   latency: number | null;
   models: string[];
   model_count: number;
+}
+
+/** Where a connection leads and what opens it, as it was typed. */
+export interface Typed {
+  url: string;
+  secret: string;
+  key_env: string;
+  access_key: string;
+  domain: string;
+  version: string;
 }
 
 export interface Request {

@@ -54,10 +54,14 @@ export class ParametersForm {
 
   /** Show `parameters` in the controls. */
   fill(parameters: Parameters): void {
+    // What somebody is writing now is told with its change event.
+    const put = (input: HTMLInputElement | HTMLTextAreaElement, value: string) => {
+      if (!input.matches(":focus")) input.value = value;
+    };
     this.#choose(parameters.model);
-    this.#system.value = parameters.system;
-    this.#stop.value = parameters.stop.join("\n");
-    for (const [name, input] of this.#numbers) input.value = String(parameters[name] ?? "");
+    put(this.#system, parameters.system);
+    put(this.#stop, parameters.stop.join("\n"));
+    for (const [name, input] of this.#numbers) put(input, String(parameters[name] ?? ""));
   }
 
   /** Offer `groups` to choose from; what was chosen stays, even where it is gone. */

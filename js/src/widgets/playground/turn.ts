@@ -11,8 +11,8 @@ import { explain, seconds } from "./why.ts";
 /** What the page does beyond the turn itself. */
 export interface Deeds {
   ask: Ask;
-  /** Ask the last question again, or `text` in its place. */
-  repeat(text?: string): Promise<unknown>;
+  /** Ask the last question again, or `text` in place of the question `of`. */
+  repeat(text?: string, of?: number): Promise<unknown>;
 }
 
 /** Who answered and how fast, in words. */
@@ -55,6 +55,7 @@ export class TurnRow {
   readonly #acts = element("div", { class: "bago-acts" });
   readonly #last: HTMLElement;
   #drawn: [string, string] = ["", ""];
+  #form: HTMLElement | null = null;
 
   constructor(turn: Turn, deeds: Deeds) {
     this.turn = turn;
@@ -90,6 +91,7 @@ export class TurnRow {
     text(this.#error, turn.error ? shown(turn.error) : "");
     text(this.#last, turn.role === "user" ? "Edit" : turn.state === "failed" ? "Try again" : "Ask again");
     this.#last.hidden = !last || !idle;
+    text(this.#why.firstElementChild as Element, turn.state === "failed" ? "Why?" : "Why there?");
     this.#why.hidden = turn.request === null || turn.state === "streaming";
     this.#thinking.hidden = turn.thought === "";
   }
@@ -103,10 +105,14 @@ export class TurnRow {
   }
 
   #edit(): void {
+    if (this.#form) {
+      this.#form.querySelector("textarea")?.focus();
+      return;
+    }
     const area = element("textarea", { rows: 3, dir: "auto", "aria-label": "The question" });
     area.value = this.turn.text;
     const send = button("Ask", this.#said, async () => {
-      await this.#deeds.repeat(area.value);
+      await this.#deeds.repeat(area.value, this.turn.id);
       stop();
     });
     const cancel = element("button", { type: "button" }, "Cancel");
@@ -116,8 +122,10 @@ export class TurnRow {
       area,
       element("div", { class: "bago-acts" }, send, cancel),
     );
+    this.#form = form;
     const stop = () => {
       form.remove();
+      this.#form = null;
       this.#body.hidden = false;
       this.#last.focus();
     };

@@ -12,10 +12,12 @@ export function explain(decision: Decision): HTMLElement {
     const cells = row.map((cell) => element("td", { dir: "auto" }, shown(cell)));
     return element("tr", {}, ...cells);
   });
+  const line = element("p", {}, shown(summary(decision)));
+  if (rows.length === 0) return element("div", {}, line); // nobody was there to choose from
   const head = element("tr", {}, ...HEADINGS.map((name) => element("th", { scope: "col" }, name)));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
   const scroll = { class: "bago-wide", tabindex: 0, role: "region", "aria-label": "Candidates" };
-  return element("div", {}, element("p", {}, shown(summary(decision))), element("div", scroll, table));
+  return element("div", {}, line, element("div", scroll, table));
 }
 
 /** One line about the decision. */

@@ -55,6 +55,9 @@ export class Network {
   }
 }
 
+/** What is not written to a file of settings, since the API key that it needs is not. */
+const KEPT = "It holds until this node stops; BAGO_EXTERNAL=true, beside BAGO_API_KEY, sets it for good.";
+
 /** External access and its API key, the team key. */
 export class Access {
   readonly #external: Field;
@@ -97,7 +100,7 @@ export class Access {
     this.#external.show(settings.external);
     this.#external.disabled = !settings.api_key && !settings.external;
     this.#external.hint = settings.api_key
-      ? `Clients of other machines may use http://<this machine>:${node.port}/v1 with an API key. It is plain HTTP: key and texts can be read on the way.`
+      ? `Clients of other machines may use http://<this machine>:${node.port}/v1 with an API key. It is plain HTTP: key and texts can be read on the way. ${KEPT}`
       : "Set an API key first.";
   }
 }

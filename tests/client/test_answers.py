@@ -1,0 +1,49 @@
+"""The model of a chat that names none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bago_jupyter.client.answers import pick, pick_anywhere
+from bago_jupyter.errors import ModelNotFound
+from bago_jupyter.wire import ModelInfo
+
+
+def place(
+    backend: str, state: str = "ready", health: str = "healthy", task: str = "generate"
+) -> dict[str, Any]:
+    return {"backend": backend, "state": state, "health": health, "tasks": [task]}
+
+
+def listed(**models: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"data": [{"id": id, "bago": {"nodes": places}} for id, places in models.items()]}
+
+
+def test_a_loaded_model_of_the_library_comes_first() -> None:
+    chat = ["generate"]
+    models = [
+        ModelInfo(id="a", state="failed", tasks=chat),
+        ModelInfo(id="b", state="ready", tasks=["embed"]),
+        ModelInfo(id="c", state="available", tasks=chat),
+    ]
+    assert pick(models[:2]) is None
+    assert pick(models) == "c"
+    assert pick([*models, ModelInfo(id="d", state="ready", tasks=chat)]) == "d"
+
+
+def test_then_one_of_a_peer_and_then_one_of_a_connection() -> None:
+    cloud, peer = [place("connection:gpt")], [place("peer:1", "available")]
+    assert pick_anywhere(listed(a=cloud)) == "a"
+    assert pick_anywhere(listed(a=cloud, z=peer)) == "z"
+    assert pick_anywhere(listed(a=cloud, y=[place("peer:2")], x=peer)) == "y"
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [{"state": "failed"}, {"health": "unhealthy"}, {"health": "disabled"}, {"task": "embed"}],
+)
+def test_what_cannot_answer_is_passed_over(useless: dict[str, str]) -> None:
+    with pytest.raises(ModelNotFound, match="bago pull"):
+        pick_anywhere(listed(a=[place("peer:1", **useless)]))
