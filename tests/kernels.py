@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from bago_jupyter.client import NodeClient
@@ -58,6 +59,21 @@ class Ran:
         return [output["data"][mime] for output in self.outputs if mime in output.get("data", {})]
 
 
+def ready(client: BlockingKernelClient) -> None:
+    """Wait until the kernel answers, and until what it publishes arrives here."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        asked = client.kernel_info()
+        try:
+            while client.get_shell_msg(timeout=1)["parent_header"].get("msg_id") != asked:
+                pass
+            while client.get_iopub_msg(timeout=1)["parent_header"].get("msg_id") != asked:
+                pass
+            return
+        except queue.Empty:
+            assert time.monotonic() < end, "the kernel did not start"
+
+
 class Kernel:
     """One kernel with a home of its own."""
 
@@ -71,7 +87,7 @@ class Kernel:
         self.manager.start_kernel(env=environ)
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
+        ready(self.client)
 
     def close(self) -> None:
         if self._node is not None:

@@ -2,8 +2,7 @@
 
 A plan is a function of its inputs alone, so they are kept, and of the plan itself only a mark by which it is
 told from another. Records share rows: where a model has more than :data:`FEW` offers, one that stands as it
-did for the request before is the same object in both records, which leaves eight bytes of it in each. The
-hashes of a prompt's beginning are not kept; the rows say how much of it each backend has read.
+did for the request before is the same object in both records, which leaves eight bytes of it in each.
 """
 
 from __future__ import annotations
@@ -113,17 +112,16 @@ class Records:
         )
 
     def _shared(self, inputs: Inputs) -> Inputs:
-        shape, rows = inputs.shape, inputs.rows
-        if not shape.prefix and len(rows) <= FEW:
+        rows, model = inputs.rows, inputs.shape.model
+        if len(rows) <= FEW:
             return inputs
-        if len(rows) > FEW:
-            known = self._rows.get(shape.model, ())
-            if len(known) == len(rows):
-                rows = tuple([old if old == new else new for old, new in zip(known, rows, strict=True)])
-            elif len(self._rows) >= MODELS:
-                self._rows.clear()
-            self._rows[shape.model] = rows
-        return msgspec.structs.replace(inputs, shape=msgspec.structs.replace(shape, prefix=()), rows=rows)
+        known = self._rows.get(model, ())
+        if len(known) == len(rows):
+            rows = tuple([old if old == new else new for old, new in zip(known, rows, strict=True)])
+        elif len(self._rows) >= MODELS:
+            self._rows.clear()
+        self._rows[model] = rows
+        return msgspec.structs.replace(inputs, rows=rows)
 
 
 def _mark(chosen: Plan) -> int:

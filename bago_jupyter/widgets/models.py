@@ -17,6 +17,7 @@ from . import catalogue, sections
 from .base import bundle
 from .jobs import Job, Jobs
 from .live import LiveView
+from .plain import size
 
 STARTERS = (
     {"name": "smollm2", "size": 98_000_000, "note": "SmolLM2 135M, Apache 2.0"},
@@ -104,7 +105,7 @@ class ModelsView(LiveView):
             async with await self._own() as client:
                 return await client.pull(wanted, name=name, on=on or None, on_progress=step)
 
-        self._jobs.begin("pull", shown(source), on, node, work, name=name)
+        self._jobs.begin("pull", public_source(source), on, node, work, name=name)
 
     async def _load(self, model: str, request: dict[str, Any]) -> None:
         on, node = self._where(request)
@@ -173,7 +174,7 @@ class ModelsView(LiveView):
         """The jobs of this view, and the pulls of this node that it has not begun."""
         jobs = self._jobs.shown()
         mine = {
-            (public_source(job["what"]), job["name"])
+            (job["what"], job["name"])
             for job in jobs
             if job["kind"] == "pull" and not job["on"] and job["state"] == "running"
         }  # what a model is pulled from and called is its id, and no model is pulled twice at once
@@ -200,29 +201,6 @@ class ModelsView(LiveView):
 
     def _content(self) -> dict[str, Any]:
         return {**super()._content(), "jobs": self._shown_jobs()}
-
-
-def size(count: float | None) -> str:
-    """Bytes with three digits: ``98.4 MB``."""
-    value, unit = float(count or 0), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            break
-        value /= 1000
-    return "" if count is None else f"{value:.3g} {unit}"
-
-
-def shown(source: str) -> str:
-    """``source`` without what may be secret in a URL: user, query and fragment."""
-    if not source.lower().startswith(("http://", "https://")):
-        return source
-    from urllib.parse import urlsplit, urlunsplit
-
-    try:
-        parts = urlsplit(source)
-    except ValueError:
-        return "the URL"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _absolute(source: str) -> str:

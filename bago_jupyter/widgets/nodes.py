@@ -11,11 +11,12 @@ import msgspec
 from ..client import AsyncNodeClient, NodeClient
 from ..errors import InvalidRequest
 from ..events import AnyEvent, NodesChanged, NodeUp
-from ..wire import ConnectionInfo, NodeInfo
+from ..wire import ConnectionInfo, NodeInfo, Resources
 from . import sections
 from .base import bundle
 from .live import LiveView
 from .nodetrial import try_out
+from .plain import size
 from .sections import Section
 
 SHOWN_MODELS = 50
@@ -248,10 +249,24 @@ def _peer(node: NodeInfo) -> dict[str, Any]:
     models = [{"id": model.id, "state": model.state} for model in node.models]
     return {
         **_pick(node, _PEER),
+        "hardware": _hardware(node.resources),
         "latency": _rounded(node.latency),
         "models": models[:SHOWN_MODELS],
         "model_count": len(models),
     }
+
+
+def _hardware(machine: Resources | None) -> list[str]:
+    # What there is; how much of it is in use stands in the dashboard.
+    if machine is None:
+        return []
+    cores = [f"{machine.cores} cores"] if machine.cores else []
+    memory = [f"{size(machine.memory_total)} memory"] if machine.memory_total else []
+    gpus = [
+        f"{gpu.name} ({size(gpu.memory_total)})" if gpu.memory_total else gpu.name
+        for gpu in machine.gpus or ()
+    ]
+    return [*cores, *memory, *gpus]
 
 
 def _connection(entry: ConnectionInfo) -> dict[str, Any]:

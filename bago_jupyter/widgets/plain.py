@@ -1,4 +1,4 @@
-"""A node's status without a browser: as text for terminals, as static HTML for exported notebooks."""
+"""How values read, in a terminal as in a browser, and a node's status as text and as static HTML."""
 
 from __future__ import annotations
 
@@ -72,6 +72,16 @@ def duration(seconds: float) -> str:
 def grouped(count: int) -> str:
     """A whole number with thin spaces between thousands."""
     return f"{count:,}".replace(",", THIN)
+
+
+def size(count: float | None) -> str:
+    """Bytes with three digits: ``98.4 MB``."""
+    value, unit = float(count or 0), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return "" if count is None else f"{value:.3g} {unit}"
 
 
 def place(status: Status) -> str:

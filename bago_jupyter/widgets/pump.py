@@ -37,6 +37,7 @@ FRAME = 0.1
 REFRESH = 5.0
 """Seconds after which the whole status is read again, and between two tries to reach a lost node."""
 RETRY = 0.5
+FAILED = "This view failed; the kernel's log has more."
 _log = logging.getLogger(__name__)
 
 
@@ -259,9 +260,11 @@ class Pump:
                 raise
             except Exception:
                 _log.exception("%s could not be gathered", type(view).__name__)
-                continue
-            view.take(content, None, tell=self._shown.get(view) != encoded)
-            self._shown[view] = encoded
+                view.take(None, FAILED, tell=self._shown.get(view) != b"")
+                self._shown[view] = b""
+            else:
+                view.take(content, None, tell=self._shown.get(view) != encoded)
+                self._shown[view] = encoded
             for shown in renewals:
                 if not shown.done():
                     shown.set_result(None)

@@ -45,9 +45,10 @@ const places = {
     const { page } = person;
     await page.goto(`${plan.url}/notebooks/card.ipynb?token=${plan.token}`, LONG);
     await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor(LONG);
-    // A cell that is run before the kernel is connected is dropped, and nothing on the page tells when it is.
-    while (/^\[ ?\]/.test((await person.prompt(0).innerText()).trim())) {
-      await person.run(0);
+    // A cell that is run before the kernel is connected is dropped, its star too; nothing tells when it is.
+    const prompt = async () => (await person.prompt(0).innerText()).trim();
+    while (!/\d/.test(await prompt())) {
+      if (!(await prompt()).includes("*")) await person.run(0);
       await page.waitForTimeout(1000);
     }
     await live(page, seen);

@@ -21,10 +21,10 @@ class Asking:
         self.loads: dict[tuple[str, str], Load] = {}
         self._count = 0
 
-    def ask(self, model: str = "m", table: Table = TABLE, prefix: tuple[int, ...] = ()) -> Inputs:
+    def ask(self, model: str = "m", table: Table = TABLE) -> Inputs:
         """Decide one request, and give what is kept of it."""
         self._count += 1
-        id, shape = f"r{self._count}", Shape(model=model, prefix=prefix)
+        id, shape = f"r{self._count}", Shape(model=model)
         rows = survey(
             table,
             shape,
@@ -58,7 +58,8 @@ def test_a_catalogue_that_changed_is_in_the_next_record() -> None:
     fewer = asking.ask(table=Table(offer for offer in TABLE.offers if offer.backend != "b007"))
     assert [row.offer.backend for row in fewer.rows] == [f"b{n:03}" for n in range(100) if n != 7]
     moved = Table(
-        Offer(backend=f"c{n:03}", node=f"n{n:03}", model="m", tasks=frozenset({"generate"})) for n in range(99)
+        Offer(backend=f"c{n:03}", node=f"n{n:03}", model="m", tasks=frozenset({"generate"}))
+        for n in range(99)
     )
     assert [row.offer.backend for row in asking.ask(table=moved).rows] == [f"c{n:03}" for n in range(99)]
 
@@ -67,11 +68,10 @@ def test_every_record_decides_the_same_again() -> None:
     asking = Asking()
     for number in range(30):
         asking.loads[f"b{number:03}", "m"] = Load(in_flight=number % 2, work=number, speed=10.0 + number)
-        asking.ask(prefix=(1, 2, 3))
+        asking.ask()
     told = asking.records.latest(30)
     assert [decision.replayed for decision in told] == [True] * 30
     assert all(len(decision.candidates) == 100 for decision in told)
-    assert asking.records.inputs("r1").shape.prefix == ()
 
 
 def test_a_plan_that_comes_out_otherwise_is_told(monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ipykernels import fetch
 from jupyter_client import BlockingKernelClient, KernelManager
+from kernels import ready
 
 PATIENCE = 90.0
 Message = dict[str, Any]
@@ -35,7 +36,7 @@ class Kernel:
         self.manager.start_kernel(env=environ, cwd=str(cwd))
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
+        ready(self.client)
         self.messages: list[Message] = []
 
     def wait(self, wanted: Callable[[Message], bool], since: int = 0, timeout: float = PATIENCE) -> Message:

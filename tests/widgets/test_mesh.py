@@ -59,6 +59,18 @@ def test_a_calm_mesh_costs_the_browser_nothing(kernel: Any) -> None:
     assert shown == []
 
 
+def test_a_mesh_that_cannot_be_read_says_so_until_it_can(kernel: Any) -> None:
+    comm = mesh(kernel)
+    kernel.run("pump.REFRESH = 0.1; logging = __import__('logging'); logging.disable()")
+    kernel.hello(comm)
+    begun = len(kernel.messages)
+    kernel.run("gather = view.gather\nview.gather = lambda client: 1 / 0")
+    kernel.state(comm, lambda state: "failed" in (state["down"] or "") and labels(state), begun)
+    begun = len(kernel.messages)
+    kernel.run("view.gather = gather")
+    kernel.state(comm, lambda state: state["down"] is None, begun)
+
+
 def test_a_request_is_told_as_it_happens(kernel: Any, starter_gguf: Path) -> None:
     comm = mesh(kernel)
     kernel.hello(comm)

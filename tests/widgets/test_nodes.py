@@ -24,12 +24,6 @@ UP = (
 ATTIC = "attic <i>1</i>"
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.fixture
 def attic(tmp_path: Path) -> Iterator[Headless]:
     node = Headless(tmp_path / "attic", ATTIC)
@@ -108,8 +102,9 @@ def test_the_kernel_says_what_a_request_lacks(view: View) -> None:
 
 
 def test_a_connection_is_forced_changed_and_some_of_its_models_are_used(view: View) -> None:
-    with BadModel() as server:
-        url = f"http://127.0.0.1:{free_port()}/v1"
+    with BadModel() as server, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # it has the port, and does not listen
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
         wanted = {"name": "cloud", "type": "openai", "url": url, "secret": "", "models": []}
         failed = view.ask("add_connection", wanted=wanted)
         assert failed["code"] == "connection_failed" and "nothing listens there" in failed["error"]
@@ -131,9 +126,9 @@ def test_a_connection_is_forced_changed_and_some_of_its_models_are_used(view: Vi
 
 
 def test_a_key_lives_as_long_as_it_is_told(view: View) -> None:
-    assert 590 < view.must("make_key")["left"] <= 600
+    assert 500 < view.must("make_key")["left"] <= 600
     made = view.must("make_key", ttl=3600, name="the study", interface="")
-    assert 3590 < made["left"] <= 3600 and made["name"] == "the study"
+    assert 3500 < made["left"] <= 3600 and made["name"] == "the study"
     assert [key["name"] for key in view.shown()["keys"]].count("the study") == 1
     assert "there are:" in view.refused("make_key", interface="no-such")
 

@@ -14,7 +14,7 @@ export function unturned(value: string): string {
   return value.replace(/[\u202a-\u202e]/g, "\ufffd");
 }
 
-/** Bytes with three digits: `98.4 MB`. Mirrors `size` of bago_jupyter/widgets/models.py. */
+/** Bytes with three digits: `98.4 MB`. Mirrors `size` of bago_jupyter/widgets/plain.py. */
 export function size(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;

@@ -117,6 +117,7 @@ class Row {
       peer.version,
       peer.engines?.join(", "),
       peer.accelerator,
+      ...peer.hardware,
       peer.via && `paired by ${peer.via}`,
     ];
     text(this.#facts, facts.filter(Boolean).join(" · "));

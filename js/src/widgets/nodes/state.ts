@@ -8,6 +8,7 @@ export interface Peer {
   version: string | null;
   engines: string[] | null;
   accelerator: string | null;
+  hardware: string[];
   via: string | null;
   state: "online" | "offline" | "unknown";
   reason: string | null;
