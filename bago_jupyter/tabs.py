@@ -48,6 +48,8 @@ def _tabs() -> Any:
     """The class, made when it is first used: ipywidgets takes a while to import."""
     import ipywidgets
 
+    from .widgets.twin import Twin
+
     class Tabs(ipywidgets.Tab):  # type: ignore[misc]
         """Tabs that say in terminals and exported notebooks what is in them."""
 
@@ -55,10 +57,21 @@ def _tabs() -> Any:
             bundle = super()._repr_mimebundle_(**kwargs)
             if bundle is None:
                 return None
-            shown = [child._repr_mimebundle_()[0] for child in self.children]  # they count as on show now
-            bundle["text/plain"] = "\n\n".join(each["text/plain"] for each in shown)
-            bundle["text/html"] = "".join(each.get("text/html", "") for each in shown)
+            twin = Twin(self._html, self._plain)
+            if twin.place():
+                bundle["text/plain"] = ""
+            else:
+                bundle |= {"text/plain": self._plain(), "text/html": self._html()}
+            for child in self.children:
+                child.twin = twin
+                child.expect()
             return bundle
+
+        def _plain(self) -> str:
+            return "\n\n".join(child.plain() for child in self.children)
+
+        def _html(self) -> str:
+            return "".join(child.html() for child in self.children)
 
     return Tabs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import queue
 import re
@@ -59,19 +60,37 @@ class Ran:
         return [output["data"][mime] for output in self.outputs if mime in output.get("data", {})]
 
 
-def ready(client: BlockingKernelClient) -> None:
-    """Wait until the kernel answers, and until what it publishes arrives here."""
+def started(**how: Any) -> tuple[KernelManager, BlockingKernelClient]:
+    """A kernel and its client, once it answers and what it publishes arrives here.
+
+    It is begun again where somebody else took one of its ports between their choice and their use.
+    """
+    for _ in range(5):
+        manager = KernelManager(kernel_name="python3")
+        manager.shutdown_wait_time = PATIENCE  # it is not killed for being slow to end
+        manager.start_kernel(**how)
+        client = manager.client()
+        client.start_channels()
+        if _answers(manager, client):
+            return manager, client
+        client.stop_channels()
+        manager.cleanup_resources()
+    raise AssertionError("no kernel started")
+
+
+def _answers(manager: KernelManager, client: BlockingKernelClient) -> bool:
+    """Wait until it does; false where its process has ended."""
     end = time.monotonic() + PATIENCE
-    while True:
+    while manager.is_alive():
         asked = client.kernel_info()
-        try:
+        with contextlib.suppress(queue.Empty):
             while client.get_shell_msg(timeout=1)["parent_header"].get("msg_id") != asked:
                 pass
             while client.get_iopub_msg(timeout=1)["parent_header"].get("msg_id") != asked:
                 pass
-            return
-        except queue.Empty:
-            assert time.monotonic() < end, "the kernel did not start"
+            return True
+        assert time.monotonic() < end, "the kernel does not answer"
+    return False
 
 
 class Kernel:
@@ -82,12 +101,7 @@ class Kernel:
         self._node: NodeClient | None = None
         environ = {name: value for name, value in os.environ.items() if not name.startswith("BAGO_")}
         environ |= {"BAGO_HOME": str(home), "BAGO_PORT": "0", "IPYTHONDIR": str(home.parent / "ipython")}
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.shutdown_wait_time = PATIENCE  # it is not killed for being slow to end
-        self.manager.start_kernel(env=environ)
-        self.client = self.manager.client()
-        self.client.start_channels()
-        ready(self.client)
+        self.manager, self.client = started(env=environ)
 
     def close(self) -> None:
         if self._node is not None:

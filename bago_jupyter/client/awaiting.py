@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -227,10 +227,14 @@ class AsyncNodeClient(Base):
             reply = Reply(response.headers)
             yield reply, (new async for data in _sse(response) if (new := reply.feed(data)))
 
-    async def events(self) -> AsyncIterator[AnyEvent]:
+    async def events(self, on_open: Callable[[], None] | None = None) -> AsyncIterator[AnyEvent]:
+        """Everything that happens in the node from now on; none is missed once ``on_open`` was called."""
         async with self._stream(Calls.events()) as response:
-            async for data in _sse(response):
-                yield msgspec.json.decode(data, type=AnyEvent)
+            async for line in response.aiter_lines():
+                if line.startswith("data:"):
+                    yield msgspec.json.decode(line[5:], type=AnyEvent)
+                elif line.startswith(":") and on_open is not None:
+                    on_open()
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -28,6 +28,7 @@ import traitlets
 
 from .. import loops
 from ..errors import BagoError, InvalidRequest
+from .twin import Twin
 
 LEASE = 900.0
 """Seconds after which a view counts as gone unless it says hello again; a lost browser says no bye."""
@@ -59,6 +60,7 @@ class BagoWidget(anywidget.AnyWidget):
         self._state = dict(state)
         self._views: dict[str, float] = {}
         self._context: contextvars.Context | None = None
+        self.twin = Twin(self.html, self.plain)
         super().__init__(**traits)
         self._free_route()
         self.on_msg(self._receive)
@@ -82,6 +84,12 @@ class BagoWidget(anywidget.AnyWidget):
 
     # The line to the browser.
 
+    def expect(self) -> None:
+        """A cell shows this widget: feed it before the first hello, which waits for the end of that cell."""
+        if not self._views:
+            self._views[_UNSEEN] = time.monotonic()
+            self.watched()
+
     @property
     def live(self) -> bool:
         """Whether a browser shows this widget, as far as is known. Thread-safe."""
@@ -94,6 +102,7 @@ class BagoWidget(anywidget.AnyWidget):
         if tell:
             self._send_in_context(self.send_state, "snapshot")
         self._free_route()  # a cell may have sent in the meantime
+        self.twin.renew()
 
     def push(self, content: dict[str, Any]) -> None:
         """Send ``content`` to every view."""
@@ -102,6 +111,7 @@ class BagoWidget(anywidget.AnyWidget):
     def release(self) -> None:
         """No view is left: the next hello brings a context of its own."""
         self._context = None
+        self.twin.renew(now=True)
 
     def close(self) -> None:
         """Remove every view and end the line."""
@@ -162,13 +172,11 @@ class BagoWidget(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        data["text/plain"] = self.plain()
-        if html := self.html():
-            data["text/html"] = html
-        if not self._views:
-            # The first hello waits for the end of this cell, which may take long: feed the view until then.
-            self._views[_UNSEEN] = time.monotonic()
-            self.watched()
+        if self.twin.place():
+            data["text/plain"] = ""
+        else:
+            data |= {"text/plain": self.plain(), "text/html": self.html()}
+        self.expect()
         return data, metadata
 
 

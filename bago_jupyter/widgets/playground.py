@@ -20,7 +20,6 @@ from .base import bundle
 from .conversation import Conversation, Turn, printable
 from .live import LiveView
 from .plain import clean
-from .record import Record
 
 FRAME = 0.05
 """Seconds between two messages to the browser while an answer arrives."""
@@ -39,9 +38,8 @@ class Playground(LiveView):
     What is typed into a form is not expected in a file that is shared and committed, and a widget's state
     lies in the notebook's metadata where nobody looks. So it stays in the kernel's memory
     (:attr:`conversation`), and reaches the page in custom messages, which are not stored. Where the record
-    is the point, the switch puts all of it, parameters too, into the synced state, and the conversation below
-    the view as an output (:class:`~.record.Record`), which is stored whether the state is or not and shows
-    what will be.
+    is the point, the switch puts all of it, parameters too, into the synced state, and the conversation into
+    the static picture (:class:`~.twin.Twin`), which is stored whether the state is or not.
     """
 
     _esm = bundle("playground.js")
@@ -52,7 +50,6 @@ class Playground(LiveView):
         self.parameters = sampling.checked(given)
         self.conversation = Conversation()
         self._save = save
-        self._record = Record()
         self._caller = client.caller
         self._task: asyncio.Task[None] | None = None
         super().__init__(client, **options)
@@ -91,7 +88,7 @@ class Playground(LiveView):
             case "save":
                 self._save = request.get("save") is True
                 self.publish(self._content())
-                self._note()
+                self.twin.renew(now=True)
             case "why":
                 client = await self.client()
                 return msgspec.to_builtins(await client.why(str(request.get("request"))))
@@ -107,10 +104,6 @@ class Playground(LiveView):
         head = [f"<p><b>{escape(clean(self._title()))}</b></p>"]
         head += [f"<p>{escape(clean(self._down))}</p>"] if self._down else []
         return "".join(head) + (transcript.html(*self._written()) or f"<p>{_UNSAVED}</p>")
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        self._record.place()
-        return super()._repr_mimebundle_(**kwargs)
 
     def close(self) -> None:
         """Remove every view, and stop the answer that is being written."""
@@ -197,11 +190,7 @@ class Playground(LiveView):
     def _kept(self) -> None:
         if self._save:
             self.publish(self._content())
-            self._note()
-
-    def _note(self) -> None:
-        written = self._written()
-        self._record.show(transcript.html(*written), transcript.plain(*written))
+            self.twin.renew(now=True)
 
     def _whole(self) -> dict[str, Any]:
         return {"turns": msgspec.to_builtins(self.conversation.turns), "parameters": self.parameters}

@@ -194,7 +194,7 @@ class Pump:
                 await reader
 
     async def _read(self) -> None:
-        async for event in self.client.events():
+        async for event in self.client.events(on_open=self._read_anew):
             if isinstance(event, NodeDown):
                 raise NodeUnreachable(f"The node has stopped ({event.reason}); run %bago up.")
             if self._status is not None and fold(self._status, event):
@@ -202,8 +202,12 @@ class Pump:
             self._notice(event)
             loading = isinstance(event, RunnerChanged) and event.runner.state == "loading"
             if isinstance(event, (NodeUp, LibraryChanged, RunnerChanged)) and not loading:
-                self._stale = True
-                self._changed.set()
+                self._read_anew()
+
+    def _read_anew(self) -> None:
+        # Also when the events begin: what happened since the first status was read was told to nobody.
+        self._stale = True
+        self._changed.set()
 
     async def _pause(self, seconds: float) -> None:
         """Wait for a change, or for ``seconds``."""

@@ -112,9 +112,13 @@ const places = {
       await page.getByRole("menuitem", { name, exact: true }).click();
       await page.getByRole("menuitem", { name: entry }).click();
     };
-    await page.goto(`${plan.url}/lab/tree/saved.ipynb?token=${plan.token}`, LONG);
-    await page.getByText(/\| Idle/).waitFor(LONG);
-    seen.untrusted = await page.locator(".jp-OutputArea-output").last().innerText();
+    const twin = page.locator("[data-bago-twin], .jp-OutputArea-output:has(img)").first();
+    const open = async (name) => {
+      await page.goto(`${plan.url}/lab/tree/${name}.ipynb?token=${plan.token}`, LONG);
+      await page.getByText(/\| Idle/).waitFor(LONG);
+    };
+    await open("saved");
+    seen.untrusted = await page.locator(".jp-OutputArea").last().innerText();
     seen.drawing = await drawing(page);
     await page.screenshot({ path: `${plan.shots}/elsewhere-untrusted.png` });
     await page.keyboard.press("Control+Shift+C");
@@ -122,6 +126,7 @@ const places = {
     await page.keyboard.press("Enter");
     await page.locator(".jp-Dialog .jp-mod-accept").click();
     await mesh.waitFor(LONG);
+    await twin.waitFor({ state: "hidden" });
     seen.fresh = await look();
     await menu("Kernel", "Shut Down Kernel");
     await page
@@ -130,6 +135,15 @@ const places = {
       .waitFor();
     seen.over = await look();
     seen.left = await kernels();
+
+    // What JupyterLab saves by itself has no state of widgets; it is trusted where it was made.
+    await open("bare");
+    const panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)");
+    await panel.getByText("model not found").waitFor({ state: "attached" });
+    const image = panel.locator("img[alt^='Drawing of the mesh']");
+    await image.click({ trial: true }); // once it has a height
+    seen.bare = await panel.locator(".jp-OutputArea").last().innerText();
+    await page.screenshot({ path: `${plan.shots}/elsewhere-bare.png` });
   },
 };
 

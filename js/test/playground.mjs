@@ -115,24 +115,23 @@ await Person.tell(
     await press(answer, "Ask for another answer");
     await ended("failed");
 
-    // Saved with the notebook: below the view, as JupyterLab stores it without the state of widgets.
+    // Saved with the notebook: in its static picture, which JupyterLab stores without the state of widgets.
     const save = view.getByLabel("Save conversation with the notebook");
-    const outputs = page.locator(".jp-OutputArea-output:not(:has(.bago-playground))");
-    const record = outputs.filter({ hasText: "hostile, please" });
+    const picture = page.locator("[data-bago-twin]");
+    const kept = picture.filter({ hasText: "hostile, please" });
     await save.check();
-    await record.locator("pre").first().waitFor();
+    await kept.waitFor({ state: "attached" });
     await person.save();
-    seen.record = await record.innerText();
-    seen.recordTags = await record.evaluate((root) => [
+    seen.hidden = await picture.isHidden();
+    seen.record = await kept.textContent();
+    seen.recordTags = await kept.evaluate((root) => [
       ...new Set(
         [...root.querySelectorAll("p, pre, script, img, a, i").values()].map((one) => one.localName),
       ),
     ]);
     seen.saved = readFileSync(plan.file, "utf8");
-    await record.locator("pre").first().scrollIntoViewIfNeeded();
-    await page.screenshot({ path: `${plan.shots}/playground-record.png` });
     await save.uncheck();
-    await record.waitFor({ state: "detached" });
+    await kept.waitFor({ state: "detached" });
 
     // While a cell blocks: an answer goes on, and can be stopped.
     await person.run(1);

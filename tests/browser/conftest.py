@@ -47,6 +47,7 @@ class Lab:
         self.url = f"http://127.0.0.1:{port}"
         folders = (
             "JUPYTER_CONFIG_DIR",
+            "JUPYTER_DATA_DIR",
             "JUPYTER_PATH",
             "JUPYTER_RUNTIME_DIR",
             "JUPYTERLAB_SETTINGS_DIR",
@@ -64,6 +65,7 @@ class Lab:
         news.parent.mkdir(parents=True)
         news.write_text('{"fetchNews": "false", "checkForUpdates": false}')
         (root / "work").mkdir()
+        (root / "jupyter_data_dir").mkdir()
         self.log = (root / "lab.log").open("w")
         command = [*self._prefix, sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
         command += [f"--port={port}"]

@@ -55,10 +55,11 @@ def test_the_playground_in_jupyterlab(lab: Any, starter_gguf: Path, tmp_path: Pa
 
 
 def recorded(seen: Any) -> None:
-    """What the switch saves is in the file, as an output that a person sees, and harmless."""
+    """What the switch saves is in the file, as an output, and harmless; the live view hides it."""
+    assert seen["hidden"]
     (cell, *_) = json.loads(seen["saved"])["cells"]
     assert len(cell["outputs"]) == 2 and "widgets" not in json.loads(seen["saved"])["metadata"]
-    stored = "".join(cell["outputs"][1]["data"]["text/plain"])
+    stored = "".join(cell["outputs"][0]["data"]["text/plain"])
     for said in SAID:
         assert said in stored and said in seen["record"]
     assert "<script>window.pwned = 1" in seen["record"] and set(seen["recordTags"]) == {"p", "pre"}

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from ipykernels import fetch
-from jupyter_client import BlockingKernelClient, KernelManager
-from kernels import ready
+from kernels import started
 
 PATIENCE = 90.0
 Message = dict[str, Any]
@@ -32,11 +31,7 @@ class Kernel:
         environ = {**clean_environ(), "BAGO_HOME": str(cwd / "home"), "PYTHONWARNINGS": "default"}
         if ipykernel is not None and ipykernel != version("ipykernel"):
             environ["PYTHONPATH"] = os.pathsep.join([str(fetch(ipykernel)), environ.get("PYTHONPATH", "")])
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(env=environ, cwd=str(cwd))
-        self.client: BlockingKernelClient = self.manager.client()
-        self.client.start_channels()
-        ready(self.client)
+        self.manager, self.client = started(env=environ, cwd=str(cwd))
         self.messages: list[Message] = []
 
     def wait(self, wanted: Callable[[Message], bool], since: int = 0, timeout: float = PATIENCE) -> Message:

@@ -12,7 +12,7 @@ from headless import Headless, until
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from slowfile import SlowFile
-from widgets.conftest import custom
+from widgets.conftest import custom, snapshot
 
 from bago_jupyter.magics.known import STARTERS
 from bago_jupyter.widgets import models
@@ -171,12 +171,12 @@ def test_a_pull_that_others_began_is_shown_and_can_be_ended(kernel: Any, slow: S
     )
 
     def arrived(message: Any) -> bool:
-        jobs = (custom(message, view.comm) or {}).get("jobs")
-        return bool(jobs) and jobs[0]["done"] > slow.half * 0.9
+        return bool(found := jobs(message)) and found[0]["done"] > slow.half * 0.9
 
-    seen = custom(kernel.wait(arrived), view.comm)
-    assert seen is not None
-    (job,) = seen["jobs"]
+    def jobs(message: Any) -> Any:
+        return (custom(message, view.comm) or snapshot(message, view.comm) or {}).get("jobs")
+
+    (job,) = jobs(kernel.wait(arrived))
     assert (job["kind"], job["what"], job["name"]) == ("pull", slow.url, "theirs")
     assert (job["by"], job["node"], job["state"]) == ("notebook:other.ipynb", "attic", "running")
     assert job["total"] == len(slow.content)

@@ -125,10 +125,10 @@ def test_an_executed_notebook_shows_the_last_state_everywhere(tmp_path: Path, mo
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(UP + "\nStatusCard(node)")]
     NotebookClient(notebook, kernel_name="python3", timeout=200, startup_timeout=200).execute()
-    data = notebook.cells[0].outputs[-1].data
-    assert {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"} <= set(data)
+    data, live = (output.data for output in notebook.cells[0].outputs)
+    assert {"text/plain", "text/html"} == set(data)
     widgets = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
-    view = data["application/vnd.jupyter.widget-view+json"]
+    view = live["application/vnd.jupyter.widget-view+json"]
     url = widgets[view["model_id"]]["state"]["snapshot"]["status"]["url"]
     assert url in data["text/plain"]
     assert url in MarkdownExporter().from_notebook_node(notebook)[0]
