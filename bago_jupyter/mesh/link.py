@@ -30,9 +30,9 @@ SILENCE = 4.0
 """Seconds without a heartbeat after which the stream of news is opened anew."""
 STAGGER = 0.1
 MAX_NEWS = 4 * 1024 * 1024
-MOST_SLOTS = 1024
 LONGEST_VERSION = 64
 """Characters of a peer's version that are shown."""
+MOST_SLOTS = 1024
 """Slots of one model that a peer is believed to have."""
 LONGEST_CONTEXT = 1 << 40
 """Tokens; what claims more is not believed."""

@@ -87,7 +87,7 @@ def test_an_executed_notebook_shows_it_everywhere(tmp_path: Path, monkeypatch: A
     cells = ("%load_ext bago_jupyter", "%bago up --name attic", "%bago ui dashboard")
     notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     NotebookClient(notebook, kernel_name="python3", timeout=200, startup_timeout=200).execute()
-    data = notebook.cells[-1].outputs[-1].data
+    data = notebook.cells[-1].outputs[0].data
     assert "attic" in data["text/plain"] and "healthy" in data["text/plain"]
     assert "attic" in MarkdownExporter().from_notebook_node(notebook)[0]
     del notebook.metadata["widgets"]

@@ -244,9 +244,9 @@ def test_an_executed_notebook_shows_the_last_state_everywhere(
     pulled = f"_ = node.pull({str(starter_gguf)!r}, name='tiny')"
     notebook.cells = [nbformat.v4.new_code_cell(f"{UP}{pulled}\nModelsView(node)")]
     NotebookClient(notebook, kernel_name="python3", timeout=200, startup_timeout=200).execute()
-    data = notebook.cells[0].outputs[-1].data
+    data, live = (output.data for output in notebook.cells[0].outputs)
     widgets = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
-    view = widgets[data["application/vnd.jupyter.widget-view+json"]["model_id"]]
+    view = widgets[live["application/vnd.jupyter.widget-view+json"]["model_id"]]
     assert list(own(view["state"]["snapshot"])) == ["tiny"]
     del notebook.metadata["widgets"]
     for shown in (data["text/plain"], HTMLExporter().from_notebook_node(notebook)[0]):
