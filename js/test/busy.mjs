@@ -146,7 +146,7 @@ async function work(person, seen) {
   }
   await theirs.make.waitFor();
   await key.waitFor();
-  seen.tabs.prompt = await person.prompt(SHARED).innerText();
+  seen.tabs.prompt = await person.prompt(SHARED).textContent(); // in a tab behind, nothing is drawn
   await person.shoot(tab, `busy-${plan.version}-tab`);
   writeFileSync(plan.released[2], "");
   seen.tabs.other = await key.textContent();

@@ -95,7 +95,8 @@ export class Person {
       await steps(person, seen);
     } catch (error) {
       seen.failed = `${error.stack ?? error} ${person.problems.join("; ")}`;
-      await person.page.screenshot({ path: join(plan.shots, `${name}-failed.png`) });
+      for (const [at, page] of person.page.context().pages().entries())
+        await page.screenshot({ path: join(plan.shots, `${name}-failed${at || ""}.png`) });
     } finally {
       await person.browser.close();
     }
