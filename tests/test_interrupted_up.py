@@ -21,7 +21,9 @@ from bago_jupyter.state import Home
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     yield tmp_path / "home"
+    signal.signal(signal.SIGINT, before)
     launch.down()
 
 

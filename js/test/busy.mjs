@@ -128,9 +128,13 @@ async function work(person, seen) {
   await person.save();
   const tab = await page.context().newPage();
   tab.setDefaultTimeout(40_000);
-  await tab.goto(`${plan.url}/lab/tree/card.ipynb?token=${plan.token}`, { timeout: 60_000 });
   const theirs = viewsIn(tab);
-  await theirs.live();
+  const arrive = async (tries) => {
+    await tab.goto(`${plan.url}/lab/tree/card.ipynb?token=${plan.token}`, { timeout: 60_000 });
+    const live = theirs.live();
+    await (tries === 1 ? live : live.catch(() => arrive(tries - 1))); // ipykernel 7.3 may drop what JupyterLab asks
+  };
+  await arrive(3);
   await theirs.make.click();
   seen.tabs = { key: await theirs.key.textContent() };
   const id = new URL(seen.tabs.key).searchParams.get("i");
