@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ipykernels import VERSIONS
 
 UP = """
 import ipykernel, os, time
@@ -29,7 +30,7 @@ while not os.path.exists({release!r}) and time.monotonic() < begun + 120:
 """
 
 
-@pytest.fixture(scope="module", params=["6.31.0", "7.3.0", "7.4.0"])
+@pytest.fixture(scope="module", params=VERSIONS)
 def seen(
     request: pytest.FixtureRequest, module_lab: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:

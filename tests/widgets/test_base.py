@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipykernels import VERSIONS, WITH_SUBSHELLS
 
-EVERY = pytest.mark.parametrize("kernel", ["6.31.0", "7.3.0", "7.4.0"], indirect=True)
-WITH_SUBSHELLS = pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"], indirect=True)
+EVERY = pytest.mark.parametrize("kernel", VERSIONS, indirect=True)
+SUBSHELLS = pytest.mark.parametrize("kernel", WITH_SUBSHELLS, indirect=True)
 
 PROBE = """
 import asyncio, os, threading, time
@@ -68,7 +69,7 @@ def pin(kernel: Any) -> None:
     kernel.wait(lambda m: "a cell that pins the comm" in str(m["content"].get("data")))
 
 
-@WITH_SUBSHELLS
+@SUBSHELLS
 def test_clicks_are_served_while_a_cell_blocks(kernel: Any, tmp_path: Path) -> None:
     comm, subshell = probe(kernel), kernel.subshell()
     kernel.hello(comm, subshell)
@@ -88,7 +89,7 @@ def test_the_context_alone_serves_them(kernel: Any, tmp_path: Path) -> None:
     serves_while_blocked(kernel, comm, subshell, tmp_path / "release")
 
 
-@WITH_SUBSHELLS
+@SUBSHELLS
 def test_the_first_hello_is_served_while_a_cell_blocks(kernel: Any, tmp_path: Path) -> None:
     comm, subshell, release = probe(kernel), kernel.subshell(), tmp_path / "release"
     cell = kernel.start(blocking(release))

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from ipykernels import VERSIONS
 
 from bago_jupyter.events import RequestEnded, RequestMoved, RequestStarted
 from bago_jupyter.widgets import picture
@@ -115,7 +116,7 @@ def test_checks_answer_what_failed_and_why(kernel: Any) -> None:
     assert "backend:gone" in kernel.reply(comm, id=4)["error"]
 
 
-@pytest.mark.parametrize("kernel", ["6.31.0", "7.3.0", "7.4.0"], indirect=True)
+@pytest.mark.parametrize("kernel", VERSIONS, indirect=True)
 def test_the_view_is_fed_and_served_while_a_cell_blocks(kernel: Any) -> None:
     comm = mesh(kernel)
     shell = None if kernel.run("import ipykernel; print(ipykernel.__version__[0])").strip() == "6" else True

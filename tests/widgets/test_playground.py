@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipykernels import VERSIONS, WITH_SUBSHELLS
 
 MODEL = "tiny"
 UP = (
@@ -139,7 +140,7 @@ def test_stopping_frees_the_slot_at_once(kernel: Any, starter_gguf: Path) -> Non
     assert play.ended(begun)["state"] == "done"
 
 
-@pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"], indirect=True)
+@pytest.mark.parametrize("kernel", WITH_SUBSHELLS, indirect=True)
 def test_it_works_while_a_cell_blocks(kernel: Any, starter_gguf: Path, tmp_path: Path) -> None:
     play = Shown(kernel, starter_gguf, "max_tokens=800", subshell=kernel.subshell())
     kernel.run(ENDLESS)
@@ -217,7 +218,7 @@ def test_the_conversation_is_saved_only_where_that_is_wanted(kernel: Any, starte
     assert token not in json.dumps([play.pushed(), play.snapshot()])
 
 
-@pytest.mark.parametrize("kernel", ["6.31.0", "7.3.0", "7.4.0"], indirect=True)
+@pytest.mark.parametrize("kernel", VERSIONS, indirect=True)
 def test_the_saved_conversation_is_an_output_of_the_cell_that_shows_it(kernel: Any) -> None:
     play = Shown(kernel, None)
     cell = kernel.start("pg")

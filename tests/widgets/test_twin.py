@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ipykernels import VERSIONS
 
 from bago_jupyter.widgets.twin import Twin
 
@@ -30,7 +31,7 @@ def outputs(kernel: Any, cell: str) -> list[dict[str, Any]]:
 KINDS = ("display_data", "update_display_data", "execute_result")
 
 
-@pytest.mark.parametrize("kernel", ["6.31.0", "7.3.0", "7.4.0"], indirect=True)
+@pytest.mark.parametrize("kernel", VERSIONS, indirect=True)
 def test_a_cell_keeps_the_last_picture_beside_the_widget(kernel: Any) -> None:
     comm = kernel.run(CARD).strip().splitlines()[-1]
     cell = kernel.start("card")
