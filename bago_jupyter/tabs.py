@@ -58,10 +58,7 @@ def _tabs() -> Any:
             if bundle is None:
                 return None
             twin = Twin(self._html, self._plain)
-            if twin.place():
-                bundle["text/plain"] = ""
-            else:
-                bundle |= {"text/plain": self._plain(), "text/html": self._html()}
+            twin.complete(bundle)
             for child in self.children:
                 child.twin = twin
                 child.expect()

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ def home(tmp_path: Path) -> Iterator[Path]:
     launch.down()
 
 
+@contextmanager
+def interrupting(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Come up with what is patched in this context, be interrupted, and leave nothing."""
+    with monkeypatch.context() as patch:
+        yield patch
+        with pytest.raises(KeyboardInterrupt):
+            launch.up(home=home, port=0)
+    check_nothing_is_left_of(home)
+
+
 def check_nothing_is_left_of(home: Path) -> None:
     assert Home(home).read_node() is None
     assert launch._is_free(Home(home))
@@ -41,11 +52,8 @@ def test_while_a_part_starts(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         await asyncio.Event().wait()
 
-    with monkeypatch.context() as patch:
+    with interrupting(home, monkeypatch) as patch:
         patch.setattr(Library, "rescan", rescan)
-        with pytest.raises(KeyboardInterrupt):
-            launch.up(home=home, port=0)
-    check_nothing_is_left_of(home)
 
 
 def test_in_the_moment_in_which_it_is_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,11 +65,8 @@ def test_in_the_moment_in_which_it_is_up(home: Path, monkeypatch: pytest.MonkeyP
             raise KeyboardInterrupt
         return done
 
-    with monkeypatch.context() as patch:
+    with interrupting(home, monkeypatch) as patch:
         patch.setattr(LoopThread, "run", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            launch.up(home=home, port=0)
-    check_nothing_is_left_of(home)
 
 
 def test_while_what_is_done_cannot_be_given_up_any_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,8 +79,5 @@ def test_while_what_is_done_cannot_be_given_up_any_more(home: Path, monkeypatch:
         went_on.wait(1)  # the loop cannot hear of the interrupt meanwhile
         return node
 
-    with monkeypatch.context() as patch:
+    with interrupting(home, monkeypatch) as patch:
         patch.setattr(Node, "start", start)
-        with pytest.raises(KeyboardInterrupt):
-            launch.up(home=home, port=0)
-    check_nothing_is_left_of(home)

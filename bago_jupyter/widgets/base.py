@@ -172,10 +172,7 @@ class BagoWidget(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        if self.twin.place():
-            data["text/plain"] = ""
-        else:
-            data |= {"text/plain": self.plain(), "text/html": self.html()}
+        self.twin.complete(data)
         self.expect()
         return data, metadata
 

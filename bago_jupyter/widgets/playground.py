@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from html import escape
 from typing import Any
 
 import msgspec
@@ -15,11 +14,10 @@ from .. import loops
 from ..client import AsyncNodeClient, NodeClient, Reply
 from ..errors import BagoError, InvalidRequest
 from ..events import AnyEvent, RunnerChanged
-from . import catalogue, sampling, transcript
+from . import catalogue, sampling, sections, transcript
 from .base import bundle
 from .conversation import Conversation, Turn, printable
 from .live import LiveView
-from .plain import clean
 
 FRAME = 0.05
 """Seconds between two messages to the browser while an answer arrives."""
@@ -97,13 +95,12 @@ class Playground(LiveView):
         return None
 
     def plain(self) -> str:
-        said = transcript.plain(*self._written()) or _UNSAVED
-        return "\n".join([*map(clean, filter(None, [self._title(), self._down])), said])
+        head = sections.plain(self._title(), [], self._down)
+        return f"{head}\n{transcript.plain(*self._written()) or _UNSAVED}"
 
     def html(self) -> str:
-        head = [f"<p><b>{escape(clean(self._title()))}</b></p>"]
-        head += [f"<p>{escape(clean(self._down))}</p>"] if self._down else []
-        return "".join(head) + (transcript.html(*self._written()) or f"<p>{_UNSAVED}</p>")
+        head = sections.html(self._title(), [], self._down)
+        return head + (transcript.html(*self._written()) or f"<p>{_UNSAVED}</p>")
 
     def close(self) -> None:
         """Remove every view, and stop the answer that is being written."""

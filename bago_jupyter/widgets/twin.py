@@ -46,6 +46,13 @@ class Twin:
         self._shown: dict[str, str] = {}
         self._at = 0.0
 
+    def complete(self, bundle: dict[str, Any]) -> None:
+        """Place the picture, or else put it into ``bundle``, the widget's own output."""
+        if self.place():
+            bundle["text/plain"] = ""
+        else:
+            bundle |= {"text/plain": self._plain(), "text/html": self._html()}
+
     def place(self) -> bool:
         """Add the picture to the outputs of the running cell, which shows the widget now.
 
