@@ -16,7 +16,7 @@ import filelock
 
 from . import logs, sharedhost
 from ._version import __version__
-from .api import App, Context, Server
+from .api import App, Context
 from .backends import Backend, Dispatcher, LocalBackend
 from .backends.routes import Routes
 from .connections import Connections
@@ -28,15 +28,17 @@ from .engines.pulls import Pulls
 from .engines.runners import Runners
 from .errors import BagoError, SettingsError, StateError
 from .events import Bus, LibraryChanged, NodeDown, NodesChanged, NodeUp, Notice, PullProgress, RunnerChanged
+from .http1 import Listener
 from .identity import Identity
 from .mesh import Mesh
 from .mesh.sharing import Sharing
-from .relay import Pace
+from .pace import Pace
 from .resources import Meter
 from .settings import Settings
 from .state import Home
 from .statistics import Statistics
 from .trust.apikeys import ApiKeys
+from .trust.tls import peer_fingerprint
 from .wire import NodeFile, Place, PullInfo, RunnerInfo, Status
 
 log = logging.getLogger("bago.node")
@@ -154,7 +156,7 @@ class Node:
         self.routes = Routes(home)
         self.dispatcher.routes = self.routes.all()
         self.statistics = Statistics(home.root / "stats.db", self._notice)
-        self.dispatcher.accounts.recorder = self.statistics.record
+        self.dispatcher.books.collector = self.statistics.collector
         await self.statistics.start()
         stack.push_async_callback(self.statistics.stop)
         stack.push_async_callback(self.dispatcher.close)
@@ -181,11 +183,12 @@ class Node:
         self.connections = Connections(
             home, self.dispatcher, taken=self._node_names, changed=self._connections_changed
         )
-        pace = Pace(settings.switch_interval, settings.cell_share)
+        pace = Pace(settings.switch_interval, settings.cell_share, self.dispatcher.counts)
         stack.callback(pace.close)
         token = secrets.token_urlsafe(32)
         self._context = self._make_context(pace, token)
-        self._server = Server(App(self._context), self.mesh.tls.server)
+        self._app = App(self._context)
+        self._server = Listener(self._app, self.mesh.tls.server, peer_fingerprint)
         self.mesh.cut_off = self._server.cut
         stack.push_async_callback(self._server.stop)
         self.started_at = time.time()
@@ -278,6 +281,7 @@ class Node:
         settings = self.settings.replace(**changes)
         settings.save(changes)
         self.settings = self._context.settings = settings
+        self._app.epoch += 1
         self.local.node = self.name
         self.dispatcher.refresh()
         self.dispatcher.configure(self.settings.policy, self.settings.max_queue, self.settings.idle_timeout)

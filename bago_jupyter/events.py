@@ -9,7 +9,7 @@ from typing import Union
 
 import msgspec
 
-from .wire import ModelInfo, PullInfo, RunnerInfo, Verdict
+from .wire import ModelInfo, Outcome, PullInfo, RunnerInfo, Verdict
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
@@ -67,8 +67,10 @@ class RequestMoved(Event, frozen=True, kw_only=True):
     backend: str
     target: str
     """The name under which that backend knows the model."""
-    outcome: str | None = None
-    """``None`` where it begins to answer; else ``overtaken``, ``cancelled``, or the cause of the failure."""
+    outcome: Outcome | None = None
+    """``None`` where it begins to answer."""
+    detail: str | None = None
+    """The failure in a sentence."""
 
 
 class RequestEnded(Event, frozen=True, kw_only=True):
@@ -78,9 +80,11 @@ class RequestEnded(Event, frozen=True, kw_only=True):
     model: str
     """As the client wrote it."""
     backend: str | None
-    outcome: str
+    outcome: Outcome
     seconds: float
     tokens: int | None
+    detail: str | None = None
+    """The failure in a sentence."""
     target: str | None = None
     """The name under which the last backend knows the model."""
     status: int | None = None
@@ -124,11 +128,8 @@ class Bus:
     def __init__(self) -> None:
         self._queues: set[asyncio.Queue[AnyEvent]] = set()
         self._listeners: list[Callable[[AnyEvent], None]] = []
-
-    @property
-    def watched(self) -> bool:
+        self.watched = False
         """Whether anybody would see an event: hot paths ask before they build one."""
-        return bool(self._queues or self._listeners)
 
     def publish(self, event: AnyEvent) -> None:
         """Hand ``event`` to every listener and subscriber, without waiting for any of them."""
@@ -142,14 +143,21 @@ class Bus:
     def listen(self, listener: Callable[[AnyEvent], None]) -> Callable[[], None]:
         """Call ``listener`` with every event until the returned function is called."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self.watched = True
+        return lambda: self._unlisten(listener)
 
     @contextmanager
     def subscription(self) -> Iterator[asyncio.Queue[AnyEvent]]:
         """A queue that receives every event from the moment of entering."""
         queue: asyncio.Queue[AnyEvent] = asyncio.Queue(BACKLOG)
         self._queues.add(queue)
+        self.watched = True
         try:
             yield queue
         finally:
             self._queues.discard(queue)
+            self.watched = bool(self._queues or self._listeners)
+
+    def _unlisten(self, listener: Callable[[AnyEvent], None]) -> None:
+        self._listeners.remove(listener)
+        self.watched = bool(self._queues or self._listeners)

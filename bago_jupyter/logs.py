@@ -12,7 +12,6 @@ from typing import Any
 SIZE = 2 * 1024 * 1024
 OLD_FILES = 2
 _ROOT = logging.getLogger("bago")
-_SERVER = logging.getLogger("uvicorn.error")
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
@@ -33,15 +32,13 @@ def attach(path: Path, level: str) -> Callable[[], None]:
     handler = _PrivateFile(path, "a", SIZE, OLD_FILES, "utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     _ROOT.setLevel(level.upper())
-    before = [(logger, logger.propagate) for logger in (_ROOT, _SERVER)]
-    for logger, _ in before:
-        logger.addHandler(handler)
-        logger.propagate = False
+    propagated = _ROOT.propagate
+    _ROOT.addHandler(handler)
+    _ROOT.propagate = False
 
     def detach() -> None:
-        for logger, propagated in before:
-            logger.removeHandler(handler)
-            logger.propagate = propagated
+        _ROOT.removeHandler(handler)
+        _ROOT.propagate = propagated
         handler.close()
 
     return detach

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from bago_jupyter.backends.books import verdict
 from bago_jupyter.wire import Attempt, Decision
 
 
@@ -25,6 +26,7 @@ def decision(
     attempts = []
     if node is not None:
         attempts = [Attempt(backend="b", node=node, model=model, started=0.0, first_byte=first, outcome="ok")]
+    outcome = values["outcome"]
     return Decision(
         id="req",
         at=ended - seconds,
@@ -35,5 +37,6 @@ def decision(
         completion_tokens=tokens[1],
         status=status,
         seconds=seconds,
+        verdict=verdict(status, outcome),
         **values,
     )

@@ -2,6 +2,5 @@
 
 from .app import App
 from .context import Context
-from .server import Server
 
-__all__ = ["App", "Context", "Server"]
+__all__ = ["App", "Context"]

@@ -1,65 +1,75 @@
-"""The ASGI application: the guard, the hot path, and the routes of everything else."""
+"""What the node's port serves: the guard, the routes that ask a model, and the rest through Starlette."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from ..backends.dialects import ENDPOINTS
+from ..backends.refusing import refuse
 from ..errors import BagoError, MethodNotAllowed
+from ..http1 import Admission, Asgi, Incoming
 from ..router.shape import Dialect
+from . import cors
+from .callers import HEADER
 from .context import Context
-from .dialects import ENDPOINTS
-from .guard import check_external, check_host, is_local
+from .guard import check_external, check_host, is_own_page
 from .inference import Inference
 from .mesh import MeshApp
-from .respond import send_error, started
-from .routes import routes
+from .messages import MAX_BODY
+from .routes import KNOWN, routes
 
 log = logging.getLogger("bago.api")
 
 
 class App:
-    """ASGI application of one node. Belongs to the node's loop."""
+    """The :class:`~bago_jupyter.http1.Application` of one node. Belongs to the node's loop."""
+
+    telling = (b"host", b"origin", b"authorization", b"x-api-key", HEADER, b"content-encoding", b"expect")
 
     def __init__(self, context: Context):
+        self.epoch = 0
         self._context = context
         self._inference = Inference(context)
         self._rest = routes(context)
-        self._mesh = MeshApp(context.mesh, self._inference, routes(context, trusted=True))
+        self._mesh = MeshApp(context.mesh, self._inference, routes(context, trusted=True), self.refuse)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one request; whatever goes wrong is answered in the client's dialect."""
-        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of a name counts
-        endpoint = ENDPOINTS.get(scope["path"])
-        try:
-            if scope["scheme"] == "https":
-                await self._mesh(scope, receive, send, headers)
-                return
-            if is_local(scope):
-                check_host(headers.get(b"host"), headers.get(b"origin"))
-            else:
-                check_external(scope["path"], self._context.settings.external)
-            if endpoint is not None:
-                await self._inference(endpoint, scope, receive, send, headers)
-            else:
-                scope["app"] = self  # has Starlette raise its 405 instead of answering it
-                await self._rest(scope, receive, send)
-        except BagoError as error:
-            await self._fail(error, scope, send, headers)
-        except HTTPException as refused:
-            allow = (refused.headers or {}).get("Allow", "")
-            wrong = MethodNotAllowed(f"{scope['path']} is not for {scope['method']}.", allow=allow)
-            await self._fail(wrong, scope, send, headers)
-        except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
-            await self._fail(BagoError("The node made a mistake; its log says more."), scope, send, headers)
+    def admit(self, incoming: Incoming) -> Admission:
+        """Decide by the head alone. Raises a :class:`BagoError` to refuse it."""
+        path = incoming.target.partition(b"?")[0]
+        if incoming.secure:
+            return self._mesh.admit(incoming, path)
+        origin = incoming.first.get(b"origin")
+        if incoming.local:
+            check_host(incoming.first.get(b"host"), origin)
+        else:
+            check_external(path, self._context.settings.external)
+        if origin is not None and path.startswith(b"/v1/") and is_own_page(origin):
+            cors.allow(incoming, origin)
+            if cors.is_preflight(incoming):
+                return Admission(cors.preflight, 0)
+        endpoint = ENDPOINTS.get(path)
+        if endpoint is not None:
+            return self._inference.admit(endpoint, incoming)
+        return Admission(self._serve, MAX_BODY)
 
-    @staticmethod
-    async def _fail(error: BagoError, scope: Any, send: Any, headers: dict[bytes, bytes]) -> None:
-        if started(send):
-            return  # too late for an answer: the server closes the connection
-        endpoint = ENDPOINTS.get(scope["path"])
-        other: Dialect = "messages" if b"anthropic-version" in headers else "chat"
-        await send_error(send, error, endpoint.dialect if endpoint else other)
+    def refuse(self, incoming: Incoming, error: Exception) -> None:
+        """Answer with an error, in the client's dialect."""
+        if isinstance(error, HTTPException):
+            allow = (error.headers or {}).get("Allow", "")
+            target, method = incoming.target.decode("latin-1"), incoming.method.decode("latin-1")
+            error = MethodNotAllowed(f"{target} is not for {method}.", allow=allow)
+        elif not isinstance(error, BagoError):
+            log.error("%r failed", incoming.target, exc_info=error)
+            error = BagoError("The node made a mistake; its log says more.")
+        if incoming.started:
+            incoming.abort()
+            return
+        endpoint = ENDPOINTS.get(incoming.target.partition(b"?")[0])
+        other: Dialect = "messages" if b"anthropic-version" in incoming.first else "chat"
+        refuse(incoming, error, endpoint.dialect if endpoint else other)
+
+    def _serve(self, incoming: Incoming) -> None:
+        # the key "app" has Starlette raise its 405 instead of answering it
+        Asgi(self._rest, incoming, self.refuse, {"app": self, KNOWN: incoming.known})

@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from ..http1 import Incoming
 from ..trust.peers import Peer
 from .context import Context
-from .guard import bearer, check_key, is_admin, is_local
+from .guard import bearer, check_key, is_admin
 
 HEADER = b"x-bago-caller"
 """What a face of this machine calls itself; it ends here and no backend sees it."""
@@ -29,26 +30,28 @@ class Callers:
     def __init__(self, context: Context):
         self._context = context
 
-    def client(self, headers: dict[bytes, bytes], scope: Any) -> str:
+    def client(self, incoming: Incoming) -> str:
         """The caller of a request of ``/v1``. Raises :class:`Unauthorized` where its key is missing or wrong.
 
         A key counts more than the name that a face gives itself, which counts from this machine only,
         or with the admin token.
         """
-        context, local = self._context, is_local(scope)
+        context, local, headers = self._context, incoming.local, incoming.first
         presented = bearer(headers.get(b"authorization")) or headers.get(b"x-api-key")
         name = context.api_keys.name_of(presented)
         if name is not None:
+            incoming.known()
             return f"key:{name}"
         required = context.settings.api_key
         if required is not None or not local:
             check_key(presented, required, context.admin_token)
+            incoming.known()
         said = headers.get(HEADER)
         if said is not None and (local or is_admin(presented, context.admin_token)):
             face = _face(said)
             if face is not None:
                 return face
-        return LOCAL if local else f"address:{scope['client'][0]}"
+        return LOCAL if local or incoming.address is None else f"address:{incoming.address[0]}"
 
     @staticmethod
     def peer(peer: Peer) -> str:

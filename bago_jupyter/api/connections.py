@@ -15,6 +15,7 @@ from ..backends.http import answerable
 from ..connections.connected import Connected
 from ..connections.connection import Connection
 from ..errors import Unavailable
+from ..http1.asgi import GONE
 from ..trust.secret import Secret
 from ..wire import (
     ConnectionInfo,
@@ -27,7 +28,6 @@ from ..wire import (
     Turn,
 )
 from .context import Context
-from .inference import GONE
 from .messages import answer, read
 
 Row = tuple[str, str, Callable[[Request], Awaitable[Response]]]
@@ -113,12 +113,12 @@ async def _while_there(request: Request, work: Coroutine[Any, Any, Connected]) -
     try:
         return await job
     except asyncio.CancelledError:
-        if request.scope[GONE] is not None:  # the node stops
+        if GONE in request.scope:  # the node stops
             job.cancel()
             raise
         raise Unavailable("Given up: whoever asked for it went away.") from None
     finally:
-        request.scope[GONE] = None
+        request.scope.pop(GONE, None)
 
 
 def _info(entry: Connected) -> ConnectionInfo:

@@ -14,7 +14,7 @@ from ..engines.pulls import Pulls
 from ..engines.runners import Runners
 from ..events import Bus
 from ..mesh import Mesh
-from ..relay import Pace
+from ..pace import Pace
 from ..resources import Meter
 from ..settings import Settings
 from ..state import Home

@@ -21,8 +21,13 @@ def check_host(host: bytes | None, origin: bytes | None) -> None:
     """
     if host is not None and not _local_host(host):
         raise Forbidden("This API answers on localhost only; ask for http://127.0.0.1 with its port.")
-    if origin is not None and not _local_origin(origin.decode("latin-1")):
+    if origin is not None and not is_own_page(origin):
         raise Forbidden("Web pages of other sites may not use this API.")
+
+
+def is_own_page(origin: bytes) -> bool:
+    """Whether an ``Origin`` is a page of this machine's own."""
+    return _local_origin(origin.decode("latin-1"))
 
 
 def is_local(scope: Any) -> bool:
@@ -31,14 +36,14 @@ def is_local(scope: Any) -> bool:
     return client is None or client[0] == "::1" or client[0].startswith("127.")
 
 
-def check_external(path: str, external: bool) -> None:
+def check_external(path: bytes, external: bool) -> None:
     """What plain HTTP from another machine may ask for. Raises :class:`Forbidden`."""
     if not external:
         raise Forbidden(
             "This node answers plain HTTP from its own machine only; its owner can allow more with external "
             "access and an API key, or pair your node with it."
         )
-    if path.startswith("/api/"):
+    if path.startswith(b"/api/"):
         raise Forbidden("A node is managed from its own machine only.")
 
 
@@ -75,15 +80,18 @@ def _local_host(host: bytes) -> bool:
 
 
 def _name(host: str) -> str:
-    """Host without its port."""
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0].lower()
+    """Host without its port; all of it where that is none."""
+    name, colon, port = host.rpartition(":")
+    if not colon or (host.startswith("[") and host.endswith("]")):
+        return host.lower()
+    return name.lower() if not port or port.isdecimal() else host
 
 
+@lru_cache(256)
 def _local_origin(origin: str) -> bool:
     try:
-        host = urlsplit(origin).hostname
+        parts = urlsplit(origin)
+        host = parts.hostname
     except ValueError:
         return False
-    return host in ("localhost", "127.0.0.1", "::1")
+    return host in ("localhost", "127.0.0.1", "::1") and parts.username is None

@@ -7,14 +7,17 @@ was minted for the certificate which the connection proved.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
+from starlette.responses import Response
 
-from ..backends.framed import HEARTBEAT, FramingSend
+from ..backends.dialects import ENDPOINTS
 from ..errors import Forbidden, NotFound, Unavailable
+from ..http1 import Admission, Asgi, Incoming
+from ..http1.asgi import App, Receive, Scope, Send
 from ..mesh import Mesh
 from ..mesh.wire import PREFIX, Bye
 from ..trust import messages
@@ -31,121 +34,117 @@ from ..trust.messages import (
 from ..trust.peers import Peer
 from ..trust.refusal import Refused
 from .callers import PAIRED
-from .dialects import ENDPOINTS
 from .guard import bearer
-from .inference import GONE, Inference
-from .respond import read_body, send_whole
-from .server import PEER
+from .inference import Inference
+from .messages import MAX_BODY
+from .news import News
 
-RELAY = f"{PREFIX}/relay"
-CONTROL = f"{PREFIX}/control"
+RELAY = f"{PREFIX}/relay".encode()
+CONTROL = f"{PREFIX}/control/".encode()
+HELLO = f"{PREFIX}/hello".encode()
+EVENTS = f"{PREFIX}/events".encode()
+BYE = f"{PREFIX}/bye".encode()
+JSON = [(b"content-type", b"application/json")]
 Answerer = Callable[[bytes, str], Awaitable[bytes]]
 
 
 class MeshApp:
-    """ASGI application of TLS connections. Belongs to the node's loop.
+    """What TLS connections are served. Belongs to the node's loop.
 
-    ``control`` serves the management routes that a trusted peer may use, as an ASGI application.
+    ``control`` serves the management routes that a trusted peer may use, as an ASGI application; ``refuse``
+    answers with an error.
     """
 
-    def __init__(self, mesh: Mesh, inference: Inference, control: Any):
+    def __init__(
+        self,
+        mesh: Mesh,
+        inference: Inference,
+        control: App,
+        refuse: Callable[[Incoming, Exception], None],
+    ):
         self._mesh = mesh
         self._inference = inference
         self._control = control
-        self._pairing: dict[str, Answerer] = {
-            f"{PREFIX}/pair": self._pair,
-            f"{PREFIX}/ask": self._ask,
-            f"{PREFIX}/reveal": self._reveal,
-            f"{PREFIX}/poll": self._poll,
-            f"{PREFIX}/confirm": self._confirm,
-            f"{PREFIX}/team/hello": self._team_hello,
-            f"{PREFIX}/team/proof": self._team_proof,
+        self._refuse = refuse
+        self._news = News(mesh)
+        self._pairing: dict[bytes, Answerer] = {
+            f"{PREFIX}/pair".encode(): self._pair,
+            f"{PREFIX}/ask".encode(): self._ask,
+            f"{PREFIX}/reveal".encode(): self._reveal,
+            f"{PREFIX}/poll".encode(): self._poll,
+            f"{PREFIX}/confirm".encode(): self._confirm,
+            f"{PREFIX}/team/hello".encode(): self._team_hello,
+            f"{PREFIX}/team/proof".encode(): self._team_proof,
         }
 
-    async def __call__(self, scope: Any, receive: Any, send: Any, headers: dict[bytes, bytes]) -> None:
-        path, method = scope["path"], scope["method"]
-        pairing = self._pairing.get(path) if method == "POST" else None
+    def admit(self, incoming: Incoming, path: bytes) -> Admission:
+        """Decide by the head alone. Raises a :class:`~bago_jupyter.errors.BagoError`."""
+        pairing = self._pairing.get(path) if incoming.method == b"POST" else None
         if pairing is not None:
-            body = await read_body(receive, headers, messages.LARGEST)
-            answer = await pairing(body, (scope["client"] or ("unknown",))[0])
-            await _send_json(send, answer)
-            return
-        peer = self._verify(scope, headers)
+            return Admission(partial(self._answer, pairing), messages.LARGEST)
+        peer = self._verify(incoming)
+        incoming.known()
         if path.startswith(RELAY):
-            await self._relay(peer, path.removeprefix(RELAY), scope, receive, send, headers)
-        elif path == f"{PREFIX}/hello":
-            await _send_json(send, msgspec.json.encode(self._mesh.hello(probed=True)))
-            port = headers.get(b"x-bago-port", b"")
-            if scope["client"] and port.isdigit() and len(port) <= 5:
-                self._mesh.heard(peer, scope["client"][0], int(port))
-        elif path == f"{PREFIX}/events":
-            await self._events(scope, send)
-        elif path == f"{PREFIX}/bye" and method == "POST":
-            await self._bye(peer, await read_body(receive, headers, messages.LARGEST), send)
-        elif path.startswith(f"{CONTROL}/"):
+            return self._relay(peer, path.removeprefix(RELAY), incoming)
+        if path == HELLO:
+            return Admission(partial(self._hello, peer), 0)
+        if path == EVENTS:
+            return Admission(partial(self._news.open, peer), 0)
+        if path == BYE and incoming.method == b"POST":
+            return Admission(partial(self._bye, peer), messages.LARGEST)
+        if path.startswith(CONTROL):
             if not peer.allow_control:
                 raise Forbidden(
                     f"{self._mesh.hello().name} does not let its peers load or unload models; its owner can "
                     f'switch on "allow control" for {peer.name} there.',
                     param="allow_control",
                 )
-            inner = {**scope, "path": "/api/v1" + path.removeprefix(CONTROL), PAIRED: peer}
-            await self._control(inner, receive, send)
-        else:
-            raise NotFound(f"There is no mesh route {method} {path}.")
+            inner = "/api/v1/" + path.removeprefix(CONTROL).decode("latin-1")
+            return Admission(partial(self._manage, {"path": inner, PAIRED: peer}), MAX_BODY)
+        raise NotFound(f"There is no mesh route {incoming.method.decode()} {path.decode('latin-1')}.")
 
-    def _verify(self, scope: Any, headers: dict[bytes, bytes]) -> Peer:
-        token = bearer(headers.get(b"authorization"))
-        peer = self._mesh.peers.verify(scope.get(PEER), token.decode("latin-1") if token else None)
+    def _verify(self, incoming: Incoming) -> Peer:
+        token = bearer(incoming.first.get(b"authorization"))
+        peer = self._mesh.peers.verify(incoming.peer, token.decode("latin-1") if token else None)
         if peer is None:
             raise Forbidden("These nodes are not paired (any more); pair them by a connection key.")
         if self._mesh.away_from(peer):
             raise Unavailable("This node has switched discovery off and left its team until it is on again.")
         return peer
 
-    async def _relay(
-        self, peer: Peer, path: str, scope: Any, receive: Any, send: Any, headers: dict[bytes, bytes]
-    ) -> None:
+    def _relay(self, peer: Peer, path: bytes, incoming: Incoming) -> Admission:
         endpoint = ENDPOINTS.get(path)
         if endpoint is None:
-            raise NotFound(f"There is no route {path} to relay to.")
+            raise NotFound(f"There is no route {path.decode('latin-1')} to relay to.")
         if self._mesh.draining:
             raise Unavailable("This node drains and takes no new requests; another one may answer.")
-        framing = FramingSend(send)
+        return self._inference.admit(endpoint, incoming, peer)
+
+    def _hello(self, peer: Peer, incoming: Incoming) -> None:
+        address = incoming.address
+        incoming.respond(200, JSON, msgspec.json.encode(self._mesh.hello(probed=True)))
+        port = incoming.first.get(b"x-bago-port", b"")
+        if address is not None and port.isdigit() and len(port) <= 5:
+            self._mesh.heard(peer, address[0], int(port))
+
+    def _bye(self, peer: Peer, incoming: Incoming) -> None:
         try:
-            await self._inference(endpoint, scope, receive, framing, headers, peer=peer, admit=framing.admit)
-        finally:
-            framing.stop()
-
-    async def _events(self, scope: Any, send: Any) -> None:
-        """The catalogue now and at every change, a line feed in between."""
-        task = asyncio.current_task()
-        assert task is not None
-        scope[GONE] = task.cancel
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._tell(send)
-
-    async def _tell(self, send: Any) -> None:
-        headers = [(b"content-type", b"application/x-ndjson")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        mesh, told = self._mesh, b""
-        while True:
-            news = msgspec.json.encode(mesh.latest())
-            line = news if news != told else b""
-            told = news
-            await send({"type": "http.response.body", "body": line + b"\n", "more_body": True})
-            async with mesh.news:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(HEARTBEAT):
-                        await mesh.news.wait()
-
-    async def _bye(self, peer: Peer, body: bytes, send: Any) -> None:
-        try:
-            bye = msgspec.json.decode(body, type=Bye)
-        except msgspec.DecodeError:
+            bye = msgspec.json.decode(incoming.body, type=Bye)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Refused("That message cannot be read.") from None
-        await _send_json(send, b"{}")
+        incoming.respond(200, JSON, b"{}")
         self._mesh.said_bye(peer, bye)
+
+    def _manage(self, more: dict[str, Any], incoming: Incoming) -> None:
+        Asgi(self._control, incoming, self._refuse, more)
+
+    def _answer(self, pairing: Answerer, incoming: Incoming) -> None:
+        async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+            address = incoming.address
+            answer = await pairing(incoming.body, address[0] if address is not None else "unknown")
+            await Response(answer, media_type="application/json")(scope, receive, send)
+
+        Asgi(asked, incoming, self._refuse)
 
     # -- pairing
 
@@ -177,7 +176,3 @@ class MeshApp:
         if responder is None:
             raise Refused("This node is in no team; pair by a connection key.")
         return responder
-
-
-async def _send_json(send: Any, body: bytes) -> None:
-    await send_whole(send, 200, [(b"content-type", b"application/json")], body)

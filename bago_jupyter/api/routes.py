@@ -22,12 +22,15 @@ from .guard import bearer, check_admin, check_key, is_local
 from .jobs import sse, stream
 from .messages import answer, number, read
 from .metrics import exposition
+from .roads import meant
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 PEERS_MAY = frozenset({"/api/v1/models/load", "/api/v1/models/unload", "/api/v1/models/pull"})
 ANTHROPIC = "anthropic-version"
 """A header that every client of Anthropic's API sends."""
+KNOWN = "bago.known"
+"""Key of the scope under which stands what is called once a client has shown its right."""
 LOG_TAIL = 1024 * 1024
 """Bytes at the end of the log file that are looked at."""
 
@@ -71,6 +74,10 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
         table = [row for row in table if row[1] in PEERS_MAY]
 
     async def nothing(scope: Any, receive: Any, send: Any) -> None:
+        right = meant(scope["raw_path"])
+        if right is not None:
+            url = context.status().url
+            raise NotFound(f"There is no route {scope['path']}, but {right.decode()}: the base URL is {url}.")
         raise NotFound(f"There is no route {scope['method']} {scope['path']}; models are at /v1/models.")
 
     return Router(
@@ -94,6 +101,8 @@ def _checked(context: Context, path: str, handler: Handler) -> Handler:
             check_key(_key_of(request), context.settings.api_key)
         elif path.startswith("/v1/") and context.settings.api_key is not None:
             check_key(_key_of(request), context.settings.api_key, context.admin_token)
+        if path != "/health":
+            request.scope[KNOWN]()
         return await handler(request)
 
     return guarded

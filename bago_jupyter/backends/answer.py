@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import NamedTuple
 
-from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
-from ..router import Load, Row
-from ..wire import Attempt, Decision
+from ..errors import BagoError, UpstreamFailed
 from .base import Opened
+from .flight import Flight
+from .record import Record
 from .usage import Usage
 
 WHOLE = 1024 * 1024
 """Bytes of an answer that is not a stream that are read before the client gets the first, so that
 a backend which breaks off can still be replaced."""
-
-
-class Flight(NamedTuple):
-    """One attempt that was sent."""
-
-    row: Row
-    load: Load
-    """Where its work is reserved."""
-    attempt: Attempt
-    began: float
-    """Monotonic clock."""
-    timeout: float
-    """Seconds that its backend may take to the first byte after its head."""
 
 
 class Answer:
@@ -37,28 +22,26 @@ class Answer:
     """
 
     __slots__ = (
-        "_begun",
         "_ended",
         "_first",
         "_over",
-        "_waits_since",
-        "decision",
         "flight",
         "given",
         "mistaken",
         "opened",
+        "record",
         "usage",
     )
 
     def __init__(
         self,
-        decision: Decision,
+        record: Record,
         flight: Flight,
         opened: Opened,
         stream: bool,
         ended: Callable[[Answer, BagoError | None], None],
     ):
-        self.decision = decision
+        self.record = record
         self.flight = flight
         self.opened = opened
         self.usage = Usage(stream)
@@ -68,9 +51,7 @@ class Answer:
         """Whether the client has it, so that nobody else can answer any more."""
         self._ended = ended
         self._over = False
-        self._begun = False
         self._first = b""
-        self._waits_since = 0.0
 
     @property
     def status(self) -> int:
@@ -87,7 +68,7 @@ class Answer:
 
     @property
     def node(self) -> str:
-        return self.flight.row.offer.node
+        return self.flight.node
 
     @property
     def begun(self) -> bytes:
@@ -107,10 +88,9 @@ class Answer:
     async def start(self) -> Answer:
         """Wait until the client can be given something. Raises :class:`UpstreamFailed`."""
         exchange = self.opened.exchange
-        kind = exchange.header(b"content-type") or b""
-        self._first = await self._next()
-        if not kind.lower().startswith(b"text/event-stream"):
-            while not exchange.complete and len(self._first) < WHOLE and (more := await self._next()):
+        self._first = await exchange.read()
+        if not is_stream(exchange.header(b"content-type")):
+            while not exchange.complete and len(self._first) < WHOLE and (more := await exchange.read()):
                 self._first += more
         return self
 
@@ -135,9 +115,7 @@ class Answer:
             self._first = b""
         else:
             try:
-                self._waits_since = time.monotonic()
                 chunk = await self.opened.exchange.read()
-                self._waits_since, self._begun = 0.0, True
             except UpstreamFailed as error:
                 self.close(error)
                 raise
@@ -156,18 +134,7 @@ class Answer:
         self.opened.release()
         self._ended(self, error)
 
-    def check(self, now: float, limit: float) -> None:
-        """Break the answer off if its backend has been silent for ``limit`` seconds.
 
-        Before the first byte it may read a long prompt, of which an early head tells nothing.
-        """
-        if not self._begun:
-            limit = max(limit, self.flight.timeout)
-        if self._waits_since and now - self._waits_since > limit:
-            self.opened.exchange.fail(UpstreamTimeout(f"The backend sent nothing for {limit:g} s."))
-
-    async def _next(self) -> bytes:
-        self._waits_since = time.monotonic()
-        chunk = await self.opened.exchange.read()
-        self._waits_since, self._begun = 0.0, True
-        return chunk
+def is_stream(content_type: bytes | None) -> bool:
+    """Whether a body is passed on as it comes, not held back until it is whole."""
+    return content_type is not None and content_type.lower().startswith(b"text/event-stream")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
 from ..errors import UpstreamFailed
+from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Dialect
 
@@ -30,12 +31,15 @@ class Request(msgspec.Struct, kw_only=True, gc=False):
     headers: list[tuple[bytes, bytes]] = []
     """Headers of the client that a backend may see; never its keys."""
     header_timeout: float = 300.0
+    """Seconds that a backend may take to the head of its answer."""
+    idle_timeout: float = 120.0
+    """Seconds without a byte in the middle of an answer after which its backend counts as frozen."""
     admitted: Callable[[], None] = nothing
     """Called by a peer's backend when the peer has said that it has the request."""
 
 
 class Answering(Protocol):
-    """What the dispatcher needs of an exchange; :class:`~bago_jupyter.relay.Exchange` is one."""
+    """What the dispatcher needs of a response; :class:`~bago_jupyter.http1.Response` is one."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -54,15 +58,42 @@ class Answering(Protocol):
     def close(self) -> None: ...
 
 
+class Client(Protocol):
+    """Where the answer goes; :class:`~bago_jupyter.http1.Incoming` says what each part means."""
+
+    started: bool
+
+    @property
+    def paused(self) -> bool: ...
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None: ...
+    def start(self, status: int, headers: list[tuple[bytes, bytes]], chunk: bytes = b"") -> None: ...
+    def write(self, chunk: bytes) -> None: ...
+    def end(self, chunk: bytes = b"") -> None: ...
+    def abort(self) -> None: ...
+
+
 class Opened(NamedTuple):
-    """An exchange whose response head is there; ``release`` is called once when it is over."""
+    """A response whose head is there; ``release`` is called once when it is over."""
 
     exchange: Answering
     release: Callable[[], None]
 
 
+class Begun(NamedTuple):
+    """The same of one that was just asked for."""
+
+    response: Response
+    release: Callable[[], None]
+
+
 class Backend(Protocol):
-    """One thing that answers. Belongs to the node's loop."""
+    """One thing that answers. Belongs to the node's loop.
+
+    It may have a method ``begin(request, offer) -> Begun | None``: send ``request`` now, without waiting for
+    anything, or return ``None`` where that cannot be. Whatever comes of it is then given to :meth:`open`
+    unless the client could be given the answer as it is (:class:`Beginner`).
+    """
 
     id: str
     kind: str
@@ -79,4 +110,17 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Beginner(Protocol):
+    """A backend that can send at once."""
+
+    def begin(self, request: Request, offer: Offer) -> Begun | None:
+        """Send ``request`` on a connection that is there, or return ``None``."""
+        ...
+
+    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
+        """As :meth:`Backend.open`; ``begun`` is what :meth:`begin` made of the same request."""
         ...

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import BagoError, Unavailable, Unsupported, UpstreamFailed
-from ..relay import replace_model
 from ..router import Offer
 from ..router.breaker import counts
 from ..router.offer import Health
@@ -20,6 +19,7 @@ from .http import COUNT, DIALECT_HEADERS, TASKS, Found, answerable
 from .manager import Listed, Manager
 from .service import Service
 from .signing import VERSION
+from .splice import replace_model
 
 if TYPE_CHECKING:
     from .translate import Translation

@@ -1,47 +1,37 @@
-"""Tries backends in the planned order until one answers, and learns from how they do."""
+"""Who gets a request: the catalogue, the decision and the queue; the attempts follow from it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
-from ..errors import BagoError
+from ..errors import BagoError, Unavailable
 from ..events import Bus
-from ..router import (
-    Affinity,
-    FairQueue,
-    Inputs,
-    Offer,
-    Plan,
-    Row,
-    Shape,
-    Table,
-    survey,
-)
+from ..router import Affinity, FairQueue, Inputs, Plan, Shape, Table, Ticket, survey
 from ..router import plan as decide
-from ..router.breaker import State, counts
+from ..router.outcome import CANCELLED, Ending, failed
 from ..wire import Counts
-from . import patience
-from .accounts import Accounts
 from .answer import Answer
-from .asked import Asked
-from .base import Backend, Request
-from .failures import Gone, accept, answered, is_local_to
+from .attempts import Attempts, Sent
+from .base import Backend, Beginner, Begun, Request
+from .books import Books
+from .flight import Flight
 from .nobody import nobody
-from .patience import Patience
-from .race import Race
-from .stalls import Stalls
+from .record import Record
+from .records import FEW
 from .waiting import Waiting
+
+STOPPING = Unavailable("The node is stopping; ask again in a moment.", retry_after=2.0)
 
 
 class Dispatcher:
-    """Backends, catalogue, loads, breakers, queue and records of one node. Belongs to the node's loop."""
+    """Backends, catalogue, queue and books of one node. Belongs to the node's loop.
+
+    A request takes the short way (:meth:`take`, :meth:`begin`, and what its exchange does with the answer) or
+    the long one (:meth:`answer`), in a task: where it waits, where nothing can be sent at once, or where the
+    short way ends because something is not as usual. Both keep the same books.
+    """
 
     def __init__(
         self, bus: Bus, *, policy: str = "balanced", max_queue: int = 256, idle_timeout: float = 120.0
@@ -57,17 +47,16 @@ class Dispatcher:
         """Seconds of a round trip to each backend, kept by whoever probes it."""
         self.affinity = Affinity()
         self.queue = FairQueue(max_queue)
-        self.accounts = Accounts(bus)
-        self.loads = self.accounts.loads
+        self.books = Books(bus)
+        self.loads = self.books.loads
         """By backend and model."""
-        self.breakers = self.accounts.breakers
+        self.breakers = self.books.breakers
         """Of all backends."""
-        self.records = self.accounts.records
-        """The last decisions."""
-        self._turn = 0
-        self._patience = Patience()
+        self.records = self.books.records
+        """The last requests."""
+        self._begins: dict[str, Callable[..., Begun | None]] = {}
         self._waiting = Waiting(self.queue, self._choose, self._start, self._give_back)
-        self._stalls = Stalls(lambda: self.idle_timeout)
+        self._attempts = Attempts(self.backends, self.books, self._waiting.wake, self._answer_over)
 
     @property
     def counts(self) -> Counts:
@@ -82,14 +71,17 @@ class Dispatcher:
     def add(self, backend: Backend) -> None:
         """Take ``backend`` into the catalogue."""
         self.backends[backend.id] = backend
+        if isinstance(backend, Beginner):
+            self._begins[backend.id] = backend.begin
         self.refresh()
 
     def remove(self, backend_id: str) -> None:
         """Take a backend out of the catalogue."""
         self.backends.pop(backend_id, None)
+        self._begins.pop(backend_id, None)
         self.latencies.pop(backend_id, None)
         self.affinity.forget(backend_id)
-        self.accounts.forget(backend_id)
+        self.books.forget(backend_id)
         self.refresh()
 
     def refresh(self) -> None:
@@ -100,7 +92,6 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Close every backend's connections."""
-        self._stalls.close()
         for backend in self.backends.values():
             await backend.close()
 
@@ -111,38 +102,105 @@ class Dispatcher:
         answers; otherwise the answer has a first byte, or is an error of the backend's own that another
         backend would give as well.
         """
-        decision = self.records.begin(request, shape, self.policy)
-        ticket = self.queue.ticket(shape.caller, shape.model, shape.work(), time.monotonic())
-        asked = Asked(request, shape, decision, ticket)
+        record = Record(request, shape)
+        return await self.answer(record, self.take(record))
+
+    # -- the short way
+
+    def take(self, record: Record) -> Plan:
+        """Take a request in and decide; its slot is reserved unless it :attr:`~.router.Plan.waits`.
+
+        Raises a :class:`BagoError` when nobody can answer.
+        """
+        record.policy = self.policy
+        if record.request is not None:
+            record.request.idle_timeout = self.idle_timeout
+        self.books.arrived(record)
+        if self.queue.sole != record.caller:
+            self._share(record)
+            if record.ticket is None:
+                self._give_ticket(record)
         try:
-            chosen = self._choose(asked)
-            if chosen.waits:
-                chosen = await self._waiting.wait(asked, chosen)
-                decision.queued = time.monotonic() - ticket.arrived
-            else:
-                self._start(asked, chosen)
-            answer = await self._try_all(asked, chosen)
-        except BagoError as error:
-            self._over(asked, None, error.status, error.message)
-            raise
-        except asyncio.CancelledError:
-            self._over(asked, None, None, "cancelled")
-            raise
+            chosen = self._choose(record)
         except BaseException as error:
-            self._over(asked, None, 500, f"mistake: {type(error).__name__}")
+            self.fail(record, error)
+            raise
+        if not chosen.waits:
+            self._start(record, chosen)
+        elif record.ticket is None:
+            self._share(record)
+        return chosen
+
+    def begin(self, record: Record, chosen: Plan) -> Sent | None:
+        """Send a request to its first target now; ``None`` where it has to take the long way."""
+        row = chosen.rows[0]
+        begin = self._begins.get(row.offer.backend)
+        begun = begin(record.request, row.offer) if begin is not None else None
+        if begun is None:
+            return None
+        self._attempts.patience.asked()
+        load = self.loads[row.offer.backend, row.offer.model]
+        return self.books.took_off(record, row, load, time.monotonic()), begun
+
+    def finish(
+        self,
+        record: Record,
+        flight: Flight,
+        status: int | None,
+        ending: Ending,
+        error: BagoError | None,
+        tokens: tuple[int | None, int | None],
+    ) -> None:
+        """A request is over that took the short way to its end."""
+        self.books.landed(flight, status, ending, error, time.monotonic())
+        self.books.over(record, flight, status, ending, tokens)
+        self._ended(record)
+
+    # -- the long way
+
+    async def answer(self, record: Record, chosen: Plan, sent: Sent | None = None) -> Answer:
+        """The answer to a request that was taken in; ``sent`` is its first attempt, if there is one."""
+        try:
+            if chosen.waits:
+                chosen = await self._waiting.wait(record, chosen)
+                record.queued = time.monotonic() - record.arrived
+            if sent is None:
+                self._attempts.patience.asked()
+            answer = await self._attempts.try_all(record, chosen, sent)
+        except BaseException as error:
+            self.fail(record, error)
             raise
         answer.given = True
-        row = answer.flight.row
-        if row is not chosen.rows[0]:
-            self.affinity.remember(row.offer.backend, row.offer.model, shape.prefix)
+        if answer.flight.row is not chosen.rows[0]:
+            self.affinity.remember(answer.flight.backend, answer.flight.model, record.shape.prefix)
         return answer
+
+    def fail(self, record: Record, error: BaseException) -> None:
+        """A request has ended with ``error`` before its client was given anything."""
+        if isinstance(error, BagoError):
+            status: int | None = error.status
+            ending = failed(error)
+        elif isinstance(error, asyncio.CancelledError):
+            status, ending = None, CANCELLED
+        else:
+            status, ending = 500, Ending("failed", f"mistake: {type(error).__name__}")
+        self.books.over(record, None, status, ending)
+        self._ended(record)
 
     # -- deciding
 
-    def _choose(self, asked: Asked, ahead: int | None = None) -> Plan:
+    def _choose(self, record: Record, ahead: int | None = None) -> Plan:
         """Decide as things stand now. Raises a :class:`BagoError` when nobody can answer."""
-        shape, ticket, now = asked.shape, asked.ticket, time.monotonic()
-        self._turn += 1
+        shape, ticket, books = record.shape, record.ticket, self.books
+        now = time.monotonic()
+        books.turn += 1
+        keep = 0
+        if ticket is None:
+            ahead = 0
+        else:
+            keep = int(self.queue.leaves_one(shape.caller, now))
+            if ahead is None:
+                ahead = self.queue.ahead(shape.model, ticket.order) if len(self.queue) else 0
         rows = survey(
             self.table,
             shape,
@@ -151,145 +209,58 @@ class Dispatcher:
             affinity=self.affinity,
             latencies=self.latencies,
             now=now,
-            keep=int(self.queue.leaves_one(shape.caller, now)),
+            keep=keep,
         )
-        if ahead is None:
-            ahead = self.queue.ahead(shape.model, ticket.order) if len(self.queue) else 0
-        inputs = Inputs(shape, rows, self.policy, self._turn, ahead)
+        inputs = Inputs(shape, rows, self.policy, books.turn, ahead)
         chosen = decide(inputs)
-        self.records.decided(asked.decision.id, inputs, chosen)
+        if len(rows) > FEW:
+            self.records.shared(record, inputs, chosen)
+        else:
+            record.inputs, record.plan = inputs, chosen
         if not chosen.rows:
             raise nobody(shape, chosen, self.table)
         return chosen
 
-    def _start(self, asked: Asked, chosen: Plan) -> None:
+    def _start(self, record: Record, chosen: Plan) -> None:
         """Take the slot of the first target."""
         row = chosen.rows[0]
-        self.queue.started(asked.ticket)
-        self.accounts.load(row.offer).reserve(row.cost, self._turn)
+        if record.ticket is not None:
+            self.queue.started(record.ticket)
+        load = self.books.load(row.offer)
+        self.books.reserve(load, row.cost, self.books.turn)
         if len(chosen.rows) > 1:
-            self.affinity.remember(row.offer.backend, row.offer.model, asked.shape.prefix)
+            self.affinity.remember(row.offer.backend, row.offer.model, record.shape.prefix)
 
-    def _give_back(self, asked: Asked, chosen: Plan) -> None:
+    def _give_back(self, record: Record, chosen: Plan) -> None:
         """The slot is not used after all."""
         row = chosen.rows[0]
-        self.accounts.load(row.offer).release(row.cost)
+        self.books.release(self.books.load(row.offer), row.cost)
         self._waiting.wake()
 
-    # -- trying
+    def _share(self, newest: Record) -> None:
+        """The sole caller is not alone any more, or has to wait: all its requests need tickets. All but
+        ``newest`` were started."""
+        if self.queue.sole is None:
+            return
+        self.queue.shared(self.books.last)
+        for record in sorted(self.books.flying, key=lambda record: record.arrived):
+            if record.ticket is None:
+                ticket = self._give_ticket(record)
+                if record is not newest:
+                    self.queue.started(ticket)
 
-    async def _try_all(self, asked: Asked, chosen: Plan) -> Answer:
-        rows = deque(chosen.rows)
-        self._patience.asked()
-        first = True
-        while True:
-            row = rows.popleft() if first else self._next(rows)
-            try:
-                if rows:
-                    race: Race[Answer] = Race(partial(self._hedge, asked, row, rows))
-                    return await race.run(self._attempt(asked, row, rows, race, reserved=first))
-                return await self._attempt(asked, row, rows, None, reserved=first)
-            except BagoError as error:
-                if not rows or not is_local_to(error):
-                    raise
-            first = False
+    def _give_ticket(self, record: Record) -> Ticket:
+        shape = record.shape
+        ticket = self.queue.ticket(shape.caller, shape.model, shape.work(), record.arrived)
+        record.ticket = ticket
+        return ticket
 
-    def _next(self, rows: deque[Row]) -> Row:
-        """Take the best of ``rows`` that is not known by now to fail, else the best."""
-        row = next((row for row in rows if row.offer.local or self._state(row.offer) != "open"), rows[0])
-        rows.remove(row)
-        return row
+    def _answer_over(self, record: Record, answer: Answer, status: int, ending: Ending) -> None:
+        self.books.over(record, answer.flight, status, ending, answer.usage.tokens())
+        self._ended(record)
 
-    def _hedge(
-        self, asked: Asked, late: Row, rows: deque[Row], race: Race[Answer]
-    ) -> Coroutine[Any, Any, Answer] | None:
-        """The attempt beside one that is late, if somebody has a slot for it."""
-        spare = next((row for row in rows if self._has_slot(row) and row.rank == late.rank), None)
-        if spare is None or not self._patience.spend():
-            return None
-        rows.remove(spare)
-        return self._attempt(asked, spare, rows, race, hedge=True)
-
-    def _has_slot(self, row: Row) -> bool:
-        offer = row.offer
-        if row.suspect or offer.state != "ready" or self.accounts.load(offer).in_flight >= row.capacity:
-            return False
-        return offer.backend in self.backends and (offer.local or self._state(offer) == "closed")
-
-    def _state(self, offer: Offer) -> State:
-        return self.breakers.look(offer.backend, offer.model, time.monotonic())[0]
-
-    async def _attempt(
-        self,
-        asked: Asked,
-        row: Row,
-        rest: deque[Row],
-        race: Race[Answer] | None,
-        *,
-        reserved: bool = False,
-        hedge: bool = False,
-    ) -> Answer:
-        request, shape, accounts = asked.request, asked.shape, self.accounts
-        offer, now = row.offer, time.monotonic()
-        load = accounts.load(offer)
-        if not reserved:
-            load.reserve(row.cost, self._turn)
-        flight = accounts.took_off(asked, row, load, now, hedge=hedge)
-        first = race if not hedge else None
-        admitted = False
-        if first is not None:
-            first.late_after(patience.until_admission(row, load, shape))
-        if offer.peer:
-
-            def admit() -> None:
-                nonlocal admitted
-                admitted, took = True, time.monotonic() - now
-                accounts.admitted(flight, took)
-                if first is not None:
-                    left = patience.until_first_byte(row, load, shape)
-                    first.late_after(None if left is None else max(0.0, left - took))
-
-            request = msgspec.structs.replace(request, admitted=admit)
-        answer: Answer | None = None
-        try:
-            backend = self.backends.get(offer.backend)
-            if backend is None:  # since it was chosen
-                raise Gone(f"{offer.node} was removed.", retry_after=1.0)
-            opened = await backend.open(request, offer)
-            flight.attempt.headers = time.monotonic() - now + flight.attempt.started
-            answer = Answer(asked.decision, flight, opened, shape.stream, partial(self._answer_over, asked))
-            self._stalls.watch(answer)
-            others = bool(rest) or hedge or (race is not None and race.running)
-            await accept(answer, offer, others)
-        except BaseException as error:
-            failure = error if isinstance(error, BagoError) else None
-            lost = race is not None and race.lost
-            if answer is not None:
-                answer.close(failure)
-            else:
-                accounts.landed(flight, None, failure.message if failure else "cancelled", failure)
-                self._waiting.wake()
-            if lost and failure is None:
-                flight.attempt.outcome = "overtaken"
-            if lost and not hedge:
-                accounts.overtaken(flight, shape, frozen=offer.peer and not admitted)
-            accounts.moved(asked, flight, flight.attempt.outcome)
-            raise
-        accounts.answered(asked, flight, answer.status, not counts(answer.status))
-        return answer
-
-    def _answer_over(self, asked: Asked, answer: Answer, error: BagoError | None) -> None:
-        self._stalls.over(answer)
-        status, flight = answer.status, answer.flight
-        outcome = error.message if error else "ok" if answer.done else "cancelled"
-        if error is None and counts(status) and not answer.mistaken:  # its own word, which the client gets
-            error = answered(status, answer.node, answer.retry_after)
-            outcome = error.message
-        self.accounts.landed(flight, status, outcome, error)
-        self._waiting.wake()
-        if answer.given:
-            self._over(asked, answer, status, outcome)
-
-    def _over(self, asked: Asked, answer: Answer | None, status: int | None, outcome: str) -> None:
-        self.queue.ended(asked.ticket, time.monotonic())
-        self.accounts.over(asked, answer, status, outcome)
+    def _ended(self, record: Record) -> None:
+        if record.ticket is not None:
+            self.queue.ended(record.ticket, self.books.last)
+        if self._waiting.waiters:
+            self._waiting.wake()

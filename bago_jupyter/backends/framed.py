@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+import time
 
 import msgspec
 
 from ..errors import UpstreamFailed, UpstreamTimeout
-from ..relay import Exchange
+from ..http1 import Incoming, Response
+from ..http1.incoming import Owner
+from ..http1.sweep import sweep
 
 HEARTBEAT = 1.0
 SILENCE = 4.0
@@ -34,9 +36,9 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class FramedExchange:
-    """An :class:`~bago_jupyter.relay.Exchange` whose head comes in its body. Belongs to one loop."""
+    """An :class:`~bago_jupyter.http1.Response` whose head comes in its body. Belongs to one loop."""
 
-    def __init__(self, outer: Exchange):
+    def __init__(self, outer: Response):
         self.status = outer.status
         self.headers: list[tuple[bytes, bytes]] = outer.headers
         self._outer = outer
@@ -62,7 +64,7 @@ class FramedExchange:
                 self.close()
                 raise UpstreamTimeout(f"The node gave no sign of life for {SILENCE:g} s.") from None
             if not chunk:
-                raise UpstreamFailed("The node closed the connection before it answered.")
+                raise UpstreamFailed("The node closed the connection before it answered.", cause="broken")
             data = (data + chunk).lstrip(b"\n")
             line, end, rest = data.partition(b"\n")
             if end:
@@ -103,40 +105,63 @@ def _fits(header: tuple[bytes, bytes]) -> bool:
     return bool(_NAME.fullmatch(header[0]) and _VALUE.fullmatch(header[1]))
 
 
-class FramingSend:
-    """Wraps an ASGI ``send`` so that what is answered through it is framed for a peer, once admitted."""
+class FramedReply:
+    """Answers a peer's request whose body has arrived: admits it at once, and beats until the answer begins.
 
-    def __init__(self, send: Any):
-        self._send = send
-        self._admitted = False
-        self._pulse: asyncio.Task[None] | None = None
+    Stands between the request and its :attr:`owner`. Belongs to the node's loop.
+    """
 
-    async def admit(self) -> None:
-        """Answer the outer ``200`` and begin to beat."""
-        self._admitted = True
-        headers = [(b"content-type", b"application/x-bago-relay")]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._beat_once()
-        self._pulse = asyncio.create_task(self._beat())
+    def __init__(self, incoming: Incoming):
+        self.owner: Owner | None = None
+        self.started = False
+        """Whether the real answer has begun."""
+        self.deadline = time.monotonic() + HEARTBEAT
+        self._incoming = incoming
+        self._sweep = sweep()
+        incoming.owner = self
+        incoming.start(200, [(b"content-type", b"application/x-bago-relay")], b"\n")
+        self._sweep.watch(self)
 
-    async def __call__(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start" and self._admitted:
-            self.stop()
-            pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
-            line = msgspec.json.encode(Head(message["status"], pairs)) + b"\n"
-            message = {"type": "http.response.body", "body": line, "more_body": True}
-        await self._send(message)
+    @property
+    def paused(self) -> bool:
+        return self._incoming.paused
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self._incoming.end(self._head(status, headers) + body)
+
+    def start(self, status: int, headers: list[tuple[bytes, bytes]], chunk: bytes = b"") -> None:
+        self._incoming.write(self._head(status, headers) + chunk)
+
+    def write(self, chunk: bytes) -> None:
+        self._incoming.write(chunk)
+
+    def end(self, chunk: bytes = b"") -> None:
+        self._incoming.end(chunk)
+
+    def abort(self) -> None:
+        self._sweep.forget(self)
+        self._incoming.abort()
+
+    def overdue(self, now: float) -> None:
+        """Called by the sweep: one more heartbeat."""
+        self.deadline = now + HEARTBEAT
+        self._incoming.write(b"\n")
+
+    def gone(self) -> None:
+        self._sweep.forget(self)
+        if self.owner is not None:
+            self.owner.gone()
 
     def stop(self) -> None:
-        """End the heartbeat."""
-        if self._pulse is not None:
-            self._pulse.cancel()
-            self._pulse = None
+        if self.owner is not None:
+            self.owner.stop()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            await self._beat_once()
+    def writable(self) -> None:
+        if self.owner is not None:
+            self.owner.writable()
 
-    async def _beat_once(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"\n", "more_body": True})
+    def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        self.started = True
+        self._sweep.forget(self)
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        return msgspec.json.encode(Head(status, pairs)) + b"\n"

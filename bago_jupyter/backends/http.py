@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from ..errors import Unsupported, UpstreamFailed
-from ..relay import Exchange, replace_model
+from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Dialect, Task
 from ..trust.secret import Secret
-from .base import Opened, Request, nothing
+from .base import Begun, Opened, Request, nothing
+from .splice import replace_model
 from .target import OPENAI, Manner, Target
 
 __all__ = ["DIALECT_HEADERS", "TASKS", "Found", "HttpBackend", "Target", "answerable"]
@@ -89,20 +90,27 @@ class HttpBackend:
                 slots=self.slots,
             )
 
-    async def open(self, request: Request, offer: Offer) -> Opened:
+    def begin(self, request: Request, offer: Offer) -> Begun | None:
+        """Send ``request`` now, if the server speaks its dialect and a connection was kept."""
+        if self.native is not None and request.dialect not in self.native:
+            return None
+        if request.model and request.model != offer.model:
+            request = self._renamed(request, offer)
+        response = self.target.begin(request)
+        return None if response is None else Begun(response, nothing)
+
+    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
         """Send ``request``, translated where the server lacks its dialect.
 
         Raises :class:`Unsupported` for what neither the server nor a translation can, and
         :class:`UpstreamFailed` where the server redirects, or refuses this connection's key: the client's
         own is fine.
         """
-        body = request.body
-        if request.model and request.model != offer.model:
-            body = replace_model(body, request.model, offer.model)
+        sent = self._renamed(request, offer)
         if self.native is None or request.dialect in self.native:
-            sent = request if body is request.body else msgspec.structs.replace(request, body=body)
-            return Opened(self._checked(await self.target.send(sent)), nothing)
-        return await self._translated(request, body)
+            response = begun.response if begun is not None else None
+            return Opened(self._checked(await self.target.send(sent, response)), nothing)
+        return await self._translated(request, sent.body)
 
     async def close(self) -> None:
         self.target.pool.close()
@@ -110,6 +118,14 @@ class HttpBackend:
     def retire(self) -> None:
         """Let what runs there end, and nothing else begin."""
         self.target.pool.close_idle()
+
+    @staticmethod
+    def _renamed(request: Request, offer: Offer) -> Request:
+        """``request`` with the model called as the server calls it."""
+        if not request.model or request.model == offer.model:
+            return request
+        body = replace_model(request.body, request.model, offer.model)
+        return msgspec.structs.replace(request, body=body)
 
     async def _translated(self, request: Request, body: bytes) -> Opened:
         from .translate import CHAT_TO_MESSAGES, MESSAGES_TO_CHAT
@@ -134,7 +150,7 @@ class HttpBackend:
             exchange.close()
             raise
 
-    def _checked(self, exchange: Exchange) -> Exchange:
+    def _checked(self, exchange: Response) -> Response:
         if 300 <= exchange.status < 400:  # clients follow, with the prompt, wherever that leads
             exchange.close()
             raise UpstreamFailed(
@@ -149,4 +165,4 @@ class HttpBackend:
         what = (
             "refuses the key of this connection" if status == 401 else "forbids this to the key it was given"
         )
-        raise UpstreamFailed(f"{self.node} {what} ({status}).")
+        raise UpstreamFailed(f"{self.node} {what} ({status}).", cause="key" if status == 401 else "forbidden")

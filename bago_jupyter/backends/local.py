@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import cast
 
 import msgspec
@@ -17,7 +17,7 @@ from ..router import Offer
 from ..router.shape import Task
 from ..settings import Settings
 from ..wire import SlotInfo
-from .base import Opened, Request
+from .base import Begun, Opened, Request
 from .http import Target
 
 HUNG = 2.0
@@ -85,12 +85,20 @@ class LocalBackend:
                 slots=running.slots if running else self._settings.slots,
             )
 
-    async def open(self, request: Request, offer: Offer) -> Opened:
+    def begin(self, request: Request, offer: Offer) -> Begun | None:
+        """Send to the model's runner now, if it is ready and a connection was kept."""
+        runner = self._runners.get(offer.model, TASKS.get(request.path, "generate"))
+        if runner is None or runner.info.state != "ready":
+            return None
+        response = self._target(runner).begin(request)
+        return None if response is None else Begun(response, self._runners.borrow(runner))
+
+    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
         """Send to the model's runner, loading it first; a runner that dies before it answers is
         restarted and asked once more."""
         task = TASKS.get(request.path, "generate")
         try:
-            return await self._send(request, offer.model, task)
+            return await self._send(request, offer.model, task, begun)
         except UpstreamTimeout:
             await self._end_if_hung(self._runners.get(offer.model, task))
             raise
@@ -133,16 +141,22 @@ class LocalBackend:
         except UpstreamFailed:
             runner.kill()
 
-    async def _send(self, request: Request, model_id: str, task: str) -> Opened:
+    async def _send(self, request: Request, model_id: str, task: str, begun: Begun | None = None) -> Opened:
         runner = self._runners.get(model_id, task)
         if runner is None or runner.info.state != "ready":
+            if begun is not None:  # it ended since
+                begun.release()
+                begun = None
             if not self._settings.autoload and runner is None:
                 raise Unavailable(f"{model_id} is not loaded, and this node loads none by itself.")
             runner = await self._runners.ensure(self._library.get(model_id), task, retry=False)
-        with ExitStack() as stack:
-            stack.enter_context(self._runners.lease(runner))
-            exchange = await self._target(runner).send(request)
-            return Opened(exchange, stack.pop_all().close)
+        release = begun.release if begun is not None else self._runners.borrow(runner)
+        try:
+            response = await self._target(runner).send(request, begun.response if begun is not None else None)
+        except BaseException:
+            release()
+            raise
+        return Opened(response, release)
 
     def _target(self, runner: Runner) -> Target:
         pid = runner.info.pid or 0

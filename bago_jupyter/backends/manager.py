@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..errors import UpstreamFailed, UpstreamTimeout
-from ..relay import Exchange, Pool
+from ..http1 import Pool, Response
 from ..trust.secret import Secret
 from .failures import seconds
 from .signing import VERSION, Signer
@@ -134,7 +134,7 @@ class Manager:
             raise self._refusal(path, exchange, answer, clock)
         return answer, time.time() if clock is None else clock
 
-    def _refusal(self, path: str, exchange: Exchange, answer: bytes, clock: float | None) -> UpstreamFailed:
+    def _refusal(self, path: str, exchange: Response, answer: bytes, clock: float | None) -> UpstreamFailed:
         status, said = exchange.status, _said(answer)
         manager = f"The manager of {self.name}"
         what = f"{status}: {said}" if said else str(status)
@@ -191,7 +191,7 @@ def expiry(token: str) -> float | None:
         return None
 
 
-def _clock(exchange: Exchange) -> float | None:
+def _clock(exchange: Response) -> float | None:
     """The ``Date`` of an answer (RFC 9110, 6.6.1) in seconds since the epoch."""
     date = exchange.header(b"date")
     try:

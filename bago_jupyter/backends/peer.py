@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import msgspec
 
 from ..errors import Unavailable
-from ..relay import Pool, replace_model
+from ..http1 import Pool
 from ..router import Offer
 from ..router.offer import Health
 from ..trust.secret import Secret
 from .base import Opened, Request, nothing
 from .framed import FramedExchange
+from .splice import replace_model
 
 ADMISSION = 3.0
 """Seconds within which a live peer answers that it admitted a request."""
@@ -93,7 +94,7 @@ class PeerBackend:
         lines += (b"x-request-id: ", request.id.encode(), b"\r\n")
         for name, value in request.headers:
             lines += (name, b": ", value, b"\r\n")
-        outer = await self._pool.send(b"".join(lines) + b"\r\n", body, ADMISSION)
+        outer = await self._pool.send(b"".join(lines) + b"\r\n", body, ADMISSION, request.idle_timeout)
         if outer.status == 200:
             request.admitted()
         framed = FramedExchange(outer)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from ..errors import BagoError, UpstreamFailed
-from ..relay import Exchange
+from ..http1 import Response
 from ..router.breaker import counts
 from .base import Request
 from .failures import OURS
@@ -92,7 +92,7 @@ class Service:
             raise
         self.error, self._rests_until = None, 0.0
 
-    async def send(self, request: Request) -> Exchange:
+    async def send(self, request: Request) -> Response:
         """Send ``request`` with a token that counts.
 
         Where the service refuses it, the manager is asked for a new one and the request is sent once more.
@@ -145,7 +145,7 @@ class Service:
         fit = [model for model in models if 0 < len(model.id) <= MAX_NAME and model.id.isprintable()]
         return {model.id: _found(model) for model in fit[:MOST_MODELS]}
 
-    async def _with_token(self, send: Callable[[], Awaitable[Exchange]]) -> Exchange:
+    async def _with_token(self, send: Callable[[], Awaitable[Response]]) -> Response:
         target = self._target
         if target.key is None:
             if not self.listed.is_public:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import SettingsError
-from ..relay import Exchange, Pool
+from ..http1 import Pool, Response
 from ..trust.secret import Secret
 from .base import Request
 
@@ -74,15 +74,17 @@ class Target:
         parts = [start, b"content-length: %d\r\nx-request-id: " % len(request.body), request.id.encode()]
         for name, value in request.headers:
             parts += (b"\r\n", name, b": ", value)
-        for name, value in self._manner.headers:
-            if not any(name == given for given, _ in request.headers):
-                parts += (b"\r\n", name, b": ", value)
+        if self._manner.headers:
+            given = {name for name, _ in request.headers}
+            for name, value in self._manner.headers:
+                if name not in given:
+                    parts += (b"\r\n", name, b": ", value)
         if self.key is not None:
             parts += (b"\r\n", self._key_line(self.key))
         parts.append(b"\r\n\r\n")
         return b"".join(parts)
 
-    async def ask(self, method: str, path: str, body: bytes = b"", timeout: float = 5.0) -> Exchange:
+    async def ask(self, method: str, path: str, body: bytes = b"", timeout: float = 5.0) -> Response:
         """``method path``, for what is not on the data path. Raises :class:`UpstreamFailed`."""
         lines: list[Iterable[bytes]] = [(b"content-type: application/json\r\n",)] if body else []
         lines += [(name, b": ", value, b"\r\n") for name, value in self._manner.headers]
@@ -92,13 +94,20 @@ class Target:
         length = b"content-length: %d\r\n\r\n" % len(body) if method != "GET" else b"\r\n"
         return await self.pool.send(head + length, body, timeout)
 
-    async def get(self, path: str, timeout: float = 5.0) -> Exchange:
+    async def get(self, path: str, timeout: float = 5.0) -> Response:
         """``GET path``, for what is not on the data path. Raises :class:`UpstreamFailed`."""
         return await self.ask("GET", path, timeout=timeout)
 
-    def send(self, request: Request) -> Coroutine[Any, Any, Exchange]:
-        """Send ``request`` and wait for the head of the answer. Raises :class:`UpstreamFailed`."""
-        return self.pool.send(self.head(request), request.body, request.header_timeout)
+    def begin(self, request: Request) -> Response | None:
+        """Send ``request`` now, on a connection that was kept; ``None`` where there is none."""
+        return self.pool.begin(self.head(request), request.body, request.header_timeout, request.idle_timeout)
+
+    def send(self, request: Request, begun: Response | None = None) -> Coroutine[Any, Any, Response]:
+        """Send ``request`` and wait for the head of the answer; ``begun`` is what :meth:`begin` made of it.
+        Raises :class:`UpstreamFailed`."""
+        return self.pool.send(
+            self.head(request), request.body, request.header_timeout, request.idle_timeout, begun
+        )
 
     def _start(self, method: bytes, path: bytes) -> bytes:
         whole = self._api + path[3:] if path.startswith(b"/v1/") else self._root + path

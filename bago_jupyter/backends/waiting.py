@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..errors import Overloaded
 from ..router import FairQueue, Plan, Shape, Ticket
-from .asked import Asked
+from .record import Record
 
 SCAN = 64
 """Requests of one kind that are looked at when a slot falls free; most often the first one takes it."""
@@ -36,44 +36,45 @@ class Waiting:
     def __init__(
         self,
         queue: FairQueue,
-        choose: Callable[[Asked, int], Plan],
-        start: Callable[[Asked, Plan], None],
-        give_back: Callable[[Asked, Plan], None],
+        choose: Callable[[Record, int], Plan],
+        start: Callable[[Record, Plan], None],
+        give_back: Callable[[Record, Plan], None],
     ):
         self._queue = queue
         self._choose = choose
         self._start = start
         self._give_back = give_back
-        self._waiters: dict[Ticket, tuple[Asked, Kind, asyncio.Future[Plan]]] = {}
+        self.waiters: dict[Ticket, tuple[Record, Kind, asyncio.Future[Plan]]] = {}
         self._kinds: Counter[Kind] = Counter()
         self._waking = False
         self._timer: asyncio.TimerHandle | None = None
 
-    async def wait(self, asked: Asked, chosen: Plan) -> Plan:
+    async def wait(self, record: Record, chosen: Plan) -> Plan:
         """Return once the request has a slot. Raises :class:`Overloaded` beyond the bound of the queue."""
         future: asyncio.Future[Plan] = asyncio.get_running_loop().create_future()
-        ticket, kind = asked.ticket, _kind(asked.shape)
-        self._waiters[ticket] = asked, kind, future
+        ticket, kind = record.ticket, _kind(record.shape)
+        assert ticket is not None
+        self.waiters[ticket] = record, kind, future
         self._kinds[kind] += 1
         pushed_out = self._queue.join(ticket)
-        if pushed_out is not None and not self._waiters[pushed_out][2].done():  # else it is on its way out
-            self._waiters[pushed_out][2].set_exception(self._overloaded(pushed_out.model, chosen))
+        if pushed_out is not None and not self.waiters[pushed_out][2].done():  # else it is on its way out
+            self.waiters[pushed_out][2].set_exception(self._overloaded(pushed_out.model, chosen))
         self._look_later()
         try:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._give_back(asked, future.result())
+                self._give_back(record, future.result())
             raise
         finally:
-            del self._waiters[ticket]
+            del self.waiters[ticket]
             self._kinds[kind] -= 1
             if not self._kinds[kind]:
                 del self._kinds[kind]
 
     def wake(self) -> None:
         """Something changed: look soon whether somebody can go."""
-        if self._waiters and not self._waking:
+        if self.waiters and not self._waking:
             self._waking = True
             asyncio.get_running_loop().call_soon(self._look)
 
@@ -83,7 +84,7 @@ class Waiting:
 
     def _on_time(self) -> None:
         self._timer = None
-        if self._waiters:
+        if self.waiters:
             self.wake()
             self._look_later()
 
@@ -93,11 +94,11 @@ class Waiting:
         stuck: Counter[Kind] = Counter()
         full = 0
         for ticket in self._queue:
-            asked, kind, future = self._waiters[ticket]
+            record, kind, future = self.waiters[ticket]
             if future.done() or stuck[kind] >= SCAN:
                 continue
             try:
-                chosen = self._choose(asked, ahead.get(ticket.model, 0))
+                chosen = self._choose(record, ahead.get(ticket.model, 0))
             except Exception as error:  # also a mistake of ours is told, and leaves nobody else waiting
                 future.set_exception(error)
                 continue
@@ -108,7 +109,7 @@ class Waiting:
                 if full == len(self._kinds):
                     break
             else:
-                self._start(asked, chosen)
+                self._start(record, chosen)
                 future.set_result(chosen)
 
     def _overloaded(self, model: str, chosen: Plan) -> Overloaded:

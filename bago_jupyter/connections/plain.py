@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from ..backends.base import Opened, Request
+from ..backends.base import Begun, Opened, Request
 from ..backends.http import Found, HttpBackend
 from ..errors import UpstreamFailed
 from ..router import Offer
@@ -42,11 +42,11 @@ class PlainWay(HttpBackend):
     def offers(self) -> Iterable[Offer]:
         return super().offers() if self._known else ()
 
-    async def open(self, request: Request, offer: Offer) -> Opened:
+    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
         try:
-            return await super().open(request, offer)
+            return await super().open(request, offer, begun)
         except UpstreamFailed as error:
-            self._doubted = self._doubted or "refuses the key" in error.message
+            self._doubted = self._doubted or error.cause == "key"
             raise
 
     async def look(self, timeout: float) -> float:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 import psutil
@@ -103,16 +104,19 @@ class Runners:
     @contextmanager
     def lease(self, runner: Runner) -> Iterator[Runner]:
         """Marks ``runner`` as in use, so that it is not unloaded for being idle."""
-        supervisor = self._supervisors.get((runner.info.model, runner.info.task))
-        if supervisor is None:
-            yield runner
-            return
-        supervisor.in_use += 1
+        give_back = self.borrow(runner)
         try:
             yield runner
         finally:
-            supervisor.in_use -= 1
-            supervisor.last_used = time.monotonic()
+            give_back()
+
+    def borrow(self, runner: Runner) -> Callable[[], None]:
+        """The same until the function that is returned is called, once."""
+        supervisor = self._supervisors.get((runner.info.model, runner.info.task))
+        if supervisor is None:
+            return lambda: None
+        supervisor.in_use += 1
+        return partial(_give_back, supervisor)
 
     async def unload(self, model_id: str) -> None:
         """End every runner of the model. It does not wait for requests that are being answered."""
@@ -253,3 +257,8 @@ def _reporter(progress: Callable[[Progress], None] | None) -> Callable[[RunnerIn
             progress(Progress(stage="restarting", done=0.0, total=1.0, unit="", message=info.error))
 
     return report
+
+
+def _give_back(supervisor: Supervisor) -> None:
+    supervisor.in_use -= 1
+    supervisor.last_used = time.monotonic()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ..errors import NodeUnreachable, UpstreamFailed
-from ..relay import Pool
+from ..http1 import Pool
 from ..trust import address
 from ..trust.messages import LARGEST
 from ..trust.refusal import Refused

@@ -14,8 +14,8 @@ import msgspec
 from ..backends.peer import PeerBackend
 from ..discovery.presence import PROBE_TIMEOUT, Presence, Transition
 from ..discovery.text import clean
-from ..errors import BagoError, UpstreamFailed
-from ..relay import Exchange, Pool
+from ..errors import BagoError, Cause, UpstreamFailed
+from ..http1 import Pool, Response
 from ..router import Offer
 from ..router.shape import Task
 from ..trust import address
@@ -36,6 +36,8 @@ MOST_SLOTS = 1024
 """Slots of one model that a peer is believed to have."""
 LONGEST_CONTEXT = 1 << 40
 """Tokens; what claims more is not believed."""
+HARD: frozenset[Cause] = frozenset({"refused", "broken"})
+"""Causes that only a machine gives which lives: no node runs there."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a peer's words may raise."""
 
@@ -112,7 +114,7 @@ class Link:
             async with asyncio.timeout(PROBE_TIMEOUT * 2):
                 hello = await self._hello()
         except (UpstreamFailed, TimeoutError, OSError) as error:
-            hard = isinstance(error, UpstreamFailed) and (error.refused or "closed" in error.message)
+            hard = isinstance(error, UpstreamFailed) and error.cause in HARD
             reason = "refused the connection" if hard else "does not answer"
             self._turned(self.presence.failed(time.monotonic(), reason, hard=hard))
             raise UpstreamFailed(f"{self.peer.name} {reason}.") from None
@@ -161,7 +163,7 @@ class Link:
                 task.cancel()
                 pool.close()
             await asyncio.gather(*tasks, return_exceptions=True)
-        hard = [error for error in failures if isinstance(error, UpstreamFailed) and error.refused]
+        hard = [error for error in failures if isinstance(error, UpstreamFailed) and error.cause == "refused"]
         raise (hard or [UpstreamFailed("No known address answers.")])[0]
 
     async def _first(
@@ -230,7 +232,7 @@ class Link:
 
     async def _listen(self, pool: Pool) -> None:
         head = self.backend.head(b"GET", b"/mesh/v1/events") + b"\r\n"
-        exchange: Exchange = await pool.send(head, b"", PROBE_TIMEOUT * 3)
+        exchange: Response = await pool.send(head, b"", PROBE_TIMEOUT * 3)
         if exchange.status != 200:
             exchange.close()
             raise UpstreamFailed(f"{self.peer.name} answered {exchange.status}.")

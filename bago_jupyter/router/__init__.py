@@ -1,12 +1,12 @@
 """The mind of a node: which backend gets a request. Pure: time, loads and health are arguments."""
 
 from .affinity import Affinity, prefix_of
-from .breaker import Breaker, Breakers, Cause
+from .breaker import Breaker, Breakers
 from .fair import FairQueue, Ticket
-from .inputs import Inputs, Row, survey
+from .inputs import Inputs, Row
 from .load import Lateness, Load
 from .offer import Offer, Table
-from .plan import Plan, plan
+from .plan import Plan, plan, survey
 from .policy import POLICIES, Policy
 from .shape import Shape
 
@@ -15,7 +15,6 @@ __all__ = [
     "Affinity",
     "Breaker",
     "Breakers",
-    "Cause",
     "FairQueue",
     "Inputs",
     "Lateness",

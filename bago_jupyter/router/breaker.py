@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from ..errors import Cause
+
 THRESHOLD = 3
 """Failures in a row that open the breaker, where the cause does not open it at once."""
 FIRST_PAUSE = 1.0
@@ -13,12 +15,9 @@ MAX_PAUSE = 30.0
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds of a backend's Retry-After that are believed."""
 
-Cause = Literal["refused", "frozen", "broken", "error", "limit", "late"]
-"""``refused``: nobody listens; ``frozen``: no sign of life by the deadline; ``broken``: the connection
-ended; ``error``: a 5xx; ``limit``: a 429; ``late``: overtaken by another backend while it was silent."""
-AT_ONCE = frozenset({"refused", "frozen"})
+AT_ONCE: frozenset[Cause] = frozenset({"refused", "frozen"})
 """Causes that cost every further request time, or are certain: they open the breaker at once."""
-WHOLE = frozenset({"refused", "frozen"})
+WHOLE: frozenset[Cause] = frozenset({"refused", "frozen"})
 """Causes that say something of the machine, and so of all its models."""
 ALL = ""
 """The model under which the causes of :data:`WHOLE` are kept."""
@@ -89,14 +88,15 @@ class Breakers:
     """All breakers of a node, made as they are needed."""
 
     def __init__(self) -> None:
-        self._all: dict[tuple[str, str], Breaker] = {}
+        self.all: dict[tuple[str, str], Breaker] = {}
+        """By backend and model: empty as long as nothing fails."""
 
     def look(self, backend: str, model: str, now: float) -> tuple[State, str | None]:
         """The worse of the states of the backend and of its model, with the reason."""
         worst: tuple[State, str | None] = ("closed", None)
-        if self._all:
+        if self.all:
             for key in ((backend, model), (backend, ALL)):
-                breaker = self._all.get(key)
+                breaker = self.all.get(key)
                 if breaker is not None and (state := breaker.state(now)) != "closed":
                     if state == "open":
                         return state, breaker.reason
@@ -136,17 +136,17 @@ class Breakers:
         key = (backend, ALL if cause in WHOLE else model)
         for breaker in self._known(backend, model):
             breaker.left()
-        self._all.setdefault(key, Breaker()).failed(now, reason, cause, retry_after)
+        self.all.setdefault(key, Breaker()).failed(now, reason, cause, retry_after)
 
     def forget(self, backend: str) -> None:
         """The backend is gone, or known to be well again."""
-        for key in [key for key in self._all if key[0] == backend]:
-            del self._all[key]
+        for key in [key for key in self.all if key[0] == backend]:
+            del self.all[key]
 
     def _known(self, backend: str, model: str) -> list[Breaker]:
-        if not self._all:
+        if not self.all:
             return []
-        found = (self._all.get((backend, model)), self._all.get((backend, ALL)))
+        found = (self.all.get((backend, model)), self.all.get((backend, ALL)))
         return [breaker for breaker in found if breaker is not None]
 
 

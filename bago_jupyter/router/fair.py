@@ -48,6 +48,9 @@ class FairQueue:
         """When each caller was last heard of, the longest ago first."""
         self._clock = 0.0
         self._count = 0
+        self.sole: str | None = None
+        """The only caller who is about, while nobody waits: its requests need no ticket. Whoever hears of
+        another caller calls :meth:`shared`."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -64,6 +67,13 @@ class FairQueue:
         start = max(self._clock, self._finish.get(caller, 0.0))
         self._finish[caller] = start + work
         return Ticket(caller, model, work, (start, self._count), now)
+
+    def shared(self, now: float) -> None:
+        """The sole caller, last heard of ``now``, is not alone any more: all its requests that are in flight
+        need a ticket that :meth:`started`."""
+        if self.sole is not None:
+            self._about(self.sole, now)
+            self.sole = None
 
     def join(self, ticket: Ticket) -> Ticket | None:
         """Let ``ticket`` wait. Beyond the bound the last of the greediest caller is taken out, and given."""
@@ -102,7 +112,12 @@ class FairQueue:
             del self._open[caller]
         if not ticket.started:
             self.leave(ticket)
-            return
+        else:
+            self._landed(caller)
+        others = len(self._seen) > 1 or len(self._open) > (caller in self._open)
+        self.sole = None if others or self._waiting else caller
+
+    def _landed(self, caller: str) -> None:
         left = self._flying.get(caller, 0) - 1
         if left > 0:
             self._flying[caller] = left

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
-from .affinity import Affinity
-from .breaker import Breakers
-from .load import IDLE, Load
-from .offer import Offer, Table
+from .offer import Offer
 from .shape import Shape
 
 Key = tuple[str, str]
@@ -37,6 +32,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """Whether it has failed lately, or may be gone."""
     cost: int = 1
     """Tokens of work that this request makes there."""
+    refused: tuple[str, str] | None = None
+    """The gate that the offer itself does not pass for such a request, with the reason."""
 
     @property
     def full(self) -> bool:
@@ -54,43 +51,3 @@ class Inputs(msgspec.Struct, frozen=True, gc=False):
     """Counts the decisions."""
     ahead: int = 0
     """Tokens of work that wait for the same model, before this request."""
-
-
-def survey(
-    table: Table,
-    shape: Shape,
-    *,
-    loads: Mapping[Key, Load],
-    breakers: Breakers,
-    affinity: Affinity,
-    latencies: Mapping[str, float],
-    now: float,
-    keep: int = 0,
-) -> tuple[Row, ...]:
-    """Every offer of the model as it stands ``now`` (seconds of any monotonic clock, the breakers' own).
-
-    ``keep`` slots of each are kept free for other callers, where it has more than one.
-    """
-    rows, whole = [], shape.work()
-    for rank, offer in table.find(shape.model, relayed=shape.relayed):
-        load = loads.get((offer.backend, offer.model), IDLE)
-        state, reason = ("closed", None) if offer.local else breakers.look(offer.backend, offer.model, now)
-        warm = affinity.warm(offer.backend, offer.model, shape.prefix) if shape.prefix else 0
-        capacity = offer.slots * offer.max_load_percent // 100 - keep
-        rows.append(
-            Row(
-                offer,
-                rank,
-                load.in_flight,
-                load.work,
-                load.speed,
-                latencies.get(offer.backend, 0.0),
-                load.last,
-                capacity if capacity > 1 else 1,
-                warm,
-                reason if state == "open" else None,
-                state == "suspect" or offer.health == "unknown",
-                shape.work(warm) if warm else whole,
-            )
-        )
-    return tuple(rows)

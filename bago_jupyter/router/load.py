@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from .outcome import verdict
-
 DEFAULT_SPEED = 50.0
 """Tokens per second assumed of a backend that was never measured."""
 SMOOTHING = 0.2
@@ -41,7 +39,7 @@ class Lateness(msgspec.Struct, kw_only=True):
 class Load(msgspec.Struct, kw_only=True):
     """Reservations and measurements of one (backend, model). Times are in seconds.
 
-    The router only reads it; whoever dispatches calls :meth:`reserve` and :meth:`release`.
+    The router only reads it; whoever keeps the books of the attempts writes it (``backends/books.py``).
     """
 
     in_flight: int = 0
@@ -59,27 +57,6 @@ class Load(msgspec.Struct, kw_only=True):
     failed: int = 0
     cancelled: int = 0
     """Attempts that are over, by how they ended; one that was overtaken by another counts as cancelled."""
-
-    def reserve(self, work: int, turn: int = 0) -> None:
-        """A request of ``work`` tokens was sent."""
-        self.in_flight += 1
-        self.work += work
-        self.last = max(self.last, turn)
-
-    def release(self, work: int) -> None:
-        """The request is over, however it ended."""
-        self.in_flight -= 1
-        self.work -= work
-
-    def ended(self, status: int | None, outcome: str) -> None:
-        """An attempt is over, with the ``status`` and the ``outcome`` that its decision records."""
-        kind = verdict(status, outcome)
-        setattr(self, kind, getattr(self, kind) + 1)
-
-    def measured(self, tokens: int, seconds: float) -> None:
-        """An answer of ``tokens`` took ``seconds`` from its first byte to its last."""
-        if tokens > 1 and seconds > 0:
-            self.speed += SMOOTHING * (tokens / seconds - self.speed)
 
 
 IDLE = Load()

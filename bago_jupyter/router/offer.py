@@ -51,6 +51,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Ranked = tuple[int, Offer]
+Gated = tuple[int, Offer, tuple[str, str] | None]
+"""With the gate that it does not pass, and the reason."""
 
 
 class Table:
@@ -60,7 +62,7 @@ class Table:
     after the other.
     """
 
-    __slots__ = ("_by_model", "_by_name", "_by_route", "offers", "routes")
+    __slots__ = ("_by_model", "_by_name", "_by_route", "gated", "offers", "routes")
 
     def __init__(self, offers: Iterable[Offer] = (), routes: Mapping[str, Sequence[str]] | None = None):
         self.offers = tuple(sorted(offers, key=lambda offer: (offer.model, offer.node, offer.backend)))
@@ -73,6 +75,9 @@ class Table:
         self._by_model = {model: tuple(found) for model, found in by_model.items()}
         self._by_name = _named(self._by_model, by_path)
         self._by_route = {name: self._chain(targets) for name, targets in self.routes.items()}
+        self.gated: dict[object, tuple[Gated, ...]] = {}
+        """What the gates say of the offers themselves, by kind of request: kept here by whoever asks, since
+        it holds as long as the table does."""
 
     def find(self, model: str, *, relayed: bool = False) -> tuple[Ranked, ...]:
         """Offers of ``name``, ``node/name`` or a route, each with its model's place in the chain.

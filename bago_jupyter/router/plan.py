@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from ..wire import Candidate, Rejection
-from .inputs import Inputs, Row
-from .offer import Offer
+from .affinity import Affinity
+from .breaker import Breakers
+from .inputs import Inputs, Key, Row
+from .load import IDLE, Load
+from .offer import Gated, Offer, Table
 from .policy import PATIENT, POLICIES
-from .shape import Shape
+from .shape import READING, Shape
+
+KINDS = 1024
+"""Kinds of requests whose static gates are remembered; anybody may ask for anything."""
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
@@ -16,7 +24,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
     rows: tuple[Row, ...]
     scores: tuple[float, ...]
-    """Parallel to ``rows``; lower is better within a rank."""
+    """Parallel to ``rows``; lower is better within a rank. A single target is not scored."""
     rejections: tuple[Rejection, ...]
     waits: bool
     """Whether the request had better wait for a slot than go where one is free."""
@@ -26,10 +34,61 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
         """The targets."""
         return tuple([row.offer for row in self.rows])
 
-    @property
-    def candidates(self) -> list[Candidate]:
-        """The targets and their scores, for people."""
-        return [_candidate(row, score) for row, score in zip(self.rows, self.scores, strict=True)]
+    def candidates(self, inputs: Inputs) -> list[Candidate]:
+        """The targets of a plan that was made of ``inputs``, and their scores, for people."""
+        score = POLICIES[inputs.policy]
+        return [_candidate(row, score(inputs, row)) for row in self.rows]
+
+
+def survey(
+    table: Table,
+    shape: Shape,
+    *,
+    loads: Mapping[Key, Load],
+    breakers: Breakers,
+    affinity: Affinity,
+    latencies: Mapping[str, float],
+    now: float,
+    keep: int = 0,
+) -> tuple[Row, ...]:
+    """Every offer of the model as it stands ``now`` (seconds of any monotonic clock, the breakers' own).
+
+    ``keep`` slots of each are kept free for other callers, where it has more than one.
+    """
+    kind = shape.model, shape.task, shape.dialect, shape.relayed, shape.local_only
+    entries = table.gated.get(kind)
+    if entries is None:
+        entries = _gated(table, shape)
+        if len(table.gated) < KINDS:
+            table.gated[kind] = entries
+    rows = []
+    cold = shape.prompt_tokens // READING + shape.answer or 1  # shape.work(), on the way of every request
+    failing = breakers.all
+    for rank, offer, refused in entries:
+        load = loads.get((offer.backend, offer.model), IDLE)
+        state, reason = "closed", None
+        if failing and not offer.local:
+            state, reason = breakers.look(offer.backend, offer.model, now)
+        warm = affinity.warm(offer.backend, offer.model, shape.prefix) if shape.prefix else 0
+        capacity = offer.slots * offer.max_load_percent // 100 - keep
+        rows.append(
+            Row(
+                offer,
+                rank,
+                load.in_flight,
+                load.work,
+                load.speed,
+                latencies.get(offer.backend, 0.0),
+                load.last,
+                capacity if capacity > 1 else 1,
+                warm,
+                reason if state == "open" else None,
+                state == "suspect" or offer.health == "unknown",
+                shape.work(warm) if warm else cold,
+                refused,
+            )
+        )
+    return tuple(rows)
 
 
 def plan(inputs: Inputs) -> Plan:
@@ -38,22 +97,25 @@ def plan(inputs: Inputs) -> Plan:
     Pure: the same inputs give the same plan. Raises ``KeyError`` for an unknown policy. An empty plan
     says why in its rejections, or has none when nobody offers the model.
     """
-    score = POLICIES[inputs.policy]
-    scored: list[tuple[int, bool, float, int]] = []
+    least = inputs.shape.least_tokens
+    able: list[Row] = []
     rejections: list[Rejection] = []
-    for position, row in enumerate(inputs.rows):
-        refused = _gate(inputs.shape, row)
-        if refused is not None:
-            offer = row.offer
-            gate, reason = refused
-            rejections.append(Rejection(backend=offer.backend, node=offer.node, gate=gate, reason=reason))
-            continue
-        scored.append((row.rank, row.suspect, score(inputs, row), position))
-    if len(scored) > 1:
-        scored.sort()
-    rows = tuple([inputs.rows[entry[3]] for entry in scored])
-    scores = tuple([entry[2] for entry in scored])
-    waits = bool(rows) and rows[0].full
+    for row in inputs.rows:
+        length = row.offer.context_length
+        if row.refused is None and row.paused is None and not (length and least > length):
+            able.append(row)
+        else:
+            rejections.append(_rejection(row, least))
+    score = POLICIES[inputs.policy]
+    if len(able) < 2:
+        rows, scores = tuple(able), (0.0,) * len(able)
+    else:
+        scored = sorted(
+            [(row.rank, row.suspect, score(inputs, row), position) for position, row in enumerate(able)]
+        )
+        rows = tuple([able[entry[3]] for entry in scored])
+        scores = tuple([entry[2] for entry in scored])
+    waits = bool(rows) and rows[0].in_flight >= rows[0].capacity
     if waits and inputs.policy not in PATIENT:
         free = next((at for at, row in enumerate(rows) if _spills(row, rows[0])), None)
         if free is not None:
@@ -89,9 +151,26 @@ def _candidate(row: Row, score: float) -> Candidate:
     )
 
 
-def _gate(shape: Shape, row: Row) -> tuple[str, str] | None:
-    """The first gate that a row does not pass, with the reason, or ``None``."""
+def _rejection(row: Row, least: int) -> Rejection:
+    """Why ``row`` is ruled out: by the first gate that it does not pass."""
     offer = row.offer
+    if row.refused is not None:
+        gate, reason = row.refused
+    elif offer.context_length and least > offer.context_length:
+        gate = "context"
+        reason = f"at least {least} prompt tokens, but the context holds {offer.context_length}"
+    else:
+        gate, reason = "breaker", f"paused after failures: {row.paused}"
+    return Rejection(backend=offer.backend, node=offer.node, gate=gate, reason=reason)
+
+
+def _gated(table: Table, shape: Shape) -> tuple[Gated, ...]:
+    found = table.find(shape.model, relayed=shape.relayed)
+    return tuple([(rank, offer, _gate(shape, offer)) for rank, offer in found])
+
+
+def _gate(shape: Shape, offer: Offer) -> tuple[str, str] | None:
+    """The first gate that an offer does not pass for every request of this kind, with the reason."""
     if shape.relayed and offer.peer:
         return "relayed", "a relayed request is not relayed again"
     if shape.relayed and not offer.shared:  # a peer learns nothing more of it
@@ -109,11 +188,4 @@ def _gate(shape: Shape, row: Row) -> tuple[str, str] | None:
     if offer.dialects is not None and shape.dialect not in offer.dialects:
         spoken = ", ".join(sorted(offer.dialects))
         return "dialect", f"it cannot answer {shape.dialect} requests, only {spoken}"
-    if offer.context_length and shape.least_tokens > offer.context_length:
-        return (
-            "context",
-            f"at least {shape.least_tokens} prompt tokens, but the context holds {offer.context_length}",
-        )
-    if row.paused is not None:
-        return "breaker", f"paused after failures: {row.paused}"
     return None

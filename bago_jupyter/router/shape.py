@@ -12,6 +12,8 @@ Dialect = Literal["chat", "completions", "embeddings", "rerank", "responses", "m
 
 DEFAULT_ANSWER = 256
 """Tokens of an answer that nobody bounded, for estimates of work only."""
+LONGEST_ANSWER = 16 * DEFAULT_ANSWER
+"""Tokens of an answer that are expected at most, whatever its bound."""
 READING = 8
 """Tokens of a prompt that are read in the time in which one is written, for estimates of work only."""
 
@@ -28,7 +30,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Estimate from the size of the body, for the work it makes."""
     least_tokens: int = 0
     """Prompt tokens that it has at the very least, for the gate that refuses."""
-    max_tokens: int | None = None
+    answer: int = DEFAULT_ANSWER
+    """Tokens to write, as an estimate; 0 where nothing is written."""
     prefix: tuple[int, ...] = ()
     """Running hashes of the beginning of its prompt (:func:`~.affinity.prefix_of`)."""
     caller: str = "local"
@@ -37,13 +40,6 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Only this machine may see the prompt."""
     relayed: bool = False
     """Came from a peer, and therefore may not go to another."""
-
-    @property
-    def answer(self) -> int:
-        """Tokens to write, as an estimate."""
-        if self.task != "generate":
-            return 0
-        return DEFAULT_ANSWER if self.max_tokens is None else min(self.max_tokens, 16 * DEFAULT_ANSWER)
 
     def work(self, warm: int = 0) -> int:
         """Work in tokens written, where ``warm`` tokens of the prompt need not be read again."""

@@ -2,8 +2,8 @@
 
 from .buckets import BOUNDS, percentile
 from .cell import Cell
-from .collector import OTHER
+from .collector import OTHER, Collector
 from .query import DIMENSIONS
 from .statistics import Statistics
 
-__all__ = ["BOUNDS", "DIMENSIONS", "OTHER", "Cell", "Statistics", "percentile"]
+__all__ = ["BOUNDS", "DIMENSIONS", "OTHER", "Cell", "Collector", "Statistics", "percentile"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from ..router.outcome import verdict
-from ..wire import Attempt, Decision
 from .buckets import BOUNDS, BUCKETS
+from .finished import Finished, Tried
 
 COUNTERS = (
     "ok",
@@ -71,10 +70,10 @@ class Cell:
         """How fast tokens came once they came, of one request."""
         return self.decode_tokens / self.decode_seconds if self.decode_seconds > 0 else None
 
-    def add(self, decision: Decision, attempt: Attempt | None) -> None:
+    def add(self, decision: Finished, attempt: Tried | None) -> None:
         """Count a request that is over; ``attempt`` is the one that it ended with."""
         seconds = max(0.0, decision.seconds or 0.0)  # the wall clock may have been set back meanwhile
-        kind = verdict(decision.status, decision.outcome)
+        kind = decision.verdict or "failed"
         setattr(self, kind, getattr(self, kind) + 1)
         if kind == "ok":
             self.latency_seconds += seconds

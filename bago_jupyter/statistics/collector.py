@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..wire import Attempt, Decision
 from .cell import Cell
+from .finished import Finished, Tried
 
 OTHER = "other"
 """The name under which everything beyond the bounds is counted."""
@@ -45,29 +46,30 @@ class Collector:
         self.since = time.time()
         self._totals: Totals = {}
         self._vain_totals = 0
-        self._pending: dict[tuple[int, str, str, str, str], Cell] = {}
+        self.pending: dict[tuple[int, str, str, str, str], Cell] = {}
+        """What was not taken yet, by the parts of its :class:`Key`."""
         self._hour = 0
         self._keys: set[tuple[str, str, str, str]] = set()
         self._callers: set[str] = set()
         self._in_vain: set[str] = set()
 
-    def record(self, decision: Decision) -> None:
+    def record(self, finished: Finished) -> None:
         """Count a request that is over."""
-        attempt = _final(decision.attempts)
-        if attempt is None:
-            model, node = decision.model, ""
-        else:
-            model, node = attempt.model, attempt.node
-        at = int(decision.at + (decision.seconds or 0.0)) // 60 * 60
-        cell = self._pending.get((at, model, node, decision.caller, decision.dialect))
-        if cell is None:
-            cell = self._new(at, model, node, decision.caller, decision.dialect)
-        cell.add(decision, attempt)
+        attempts = finished.attempts
+        attempt = attempts[0] if len(attempts) == 1 else final(attempts)
+        self.cell(finished, attempt).add(finished, attempt)
+
+    def cell(self, finished: Finished, attempt: Tried | None) -> Cell:
+        """Where a request is counted that ended with ``attempt``."""
+        model, node = (finished.model, "") if attempt is None else (attempt.model, attempt.node)
+        at = int(finished.at + (finished.seconds or 0.0)) // 60 * 60
+        cell = self.pending.get((at, model, node, finished.caller, finished.dialect))
+        return cell or self._new(at, model, node, finished.caller, finished.dialect)
 
     def take(self) -> Cells:
         """What was counted since the last call; it is in the totals from now on."""
-        taken = {Key(*key): cell for key, cell in self._pending.items()}
-        self._pending = {}
+        taken = {Key(*key): cell for key, cell in self.pending.items()}
+        self.pending = {}
         for key, cell in taken.items():
             self._total(key).merge(cell)
         return taken
@@ -92,7 +94,7 @@ class Collector:
                 self._keys.add(names)
             else:
                 names = (OTHER, OTHER, OTHER, dialect)
-        return self._pending.setdefault((at, *names), Cell())
+        return self.pending.setdefault((at, *names), Cell())
 
     def _total(self, key: Key) -> Cell:
         name = (key.model, key.node, key.dialect)
@@ -109,7 +111,7 @@ class Collector:
         return cell
 
 
-def _final(attempts: list[Attempt]) -> Attempt | None:
+def final(attempts: Sequence[Tried]) -> Tried | None:
     """The attempt that a request ended with: the one answered, else the last that was not overtaken."""
     for attempt in reversed(attempts):
         if attempt.first_byte is not None and attempt.outcome != "overtaken":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,9 +36,8 @@ class Statistics:
     """
 
     def __init__(self, path: Path, notice: Callable[[str], None] = lambda message: None):
-        self._collector = Collector()
-        self.record = self._collector.record
-        """Count a finished :class:`~bago_jupyter.wire.Decision`; a few microseconds."""
+        self.collector = Collector()
+        """Counts requests that are over, in a few microseconds each."""
         self._notice = notice
         self._loop: asyncio.AbstractEventLoop | None = None
         self._store = Store(path, self._from_thread)
@@ -51,12 +51,12 @@ class Statistics:
     @property
     def since(self) -> float:
         """Unix time from which the totals count."""
-        return self._collector.since
+        return self.collector.since
 
     def totals(self) -> Totals:
         """Counters since the start by (model, node, dialect). Do not change them."""
         self._settle()
-        return self._collector.totals
+        return self.collector.totals
 
     async def start(self) -> None:
         """Begin to write."""
@@ -136,7 +136,7 @@ class Statistics:
         await _aside(self._store.close)
 
     def _settle(self) -> None:
-        self._keep(self._collector.take())
+        self._keep(self.collector.take())
 
     def _keep(self, cells: Cells) -> None:
         for key, cell in cells.items():
@@ -162,10 +162,17 @@ class Statistics:
 
 
 async def _aside(work: Callable[..., T], *arguments: Any) -> T:
-    """Run ``work`` in a thread, or here where the interpreter ends and there are no threads any more."""
-    try:
-        return await asyncio.to_thread(work, *arguments)
-    except RuntimeError as error:
-        if "shutdown" not in str(error):
-            raise
+    """Run ``work`` in a thread, or here where no thread takes it, as when the interpreter ends."""
+    taken = threading.Lock()
+
+    def take() -> T:
+        if not taken.acquire(blocking=False):
+            raise RuntimeError("it was done elsewhere")
         return work(*arguments)
+
+    try:
+        return await asyncio.to_thread(take)
+    except RuntimeError:
+        if taken.locked():
+            raise
+        return take()

@@ -20,6 +20,7 @@ from bago_jupyter.backends import HttpBackend
 from bago_jupyter.client import AsyncNodeClient, NodeClient
 from bago_jupyter.client.caller import header, of_this_process
 from bago_jupyter.errors import NotFound, Unauthorized
+from bago_jupyter.http1.strangers import is_loopback
 from bago_jupyter.loops import LoopThread
 from bago_jupyter.settings import Settings
 from bago_jupyter.state import Home
@@ -69,6 +70,12 @@ class Host:
         self.thread.run(self.node.stop(), 60)
         self.thread.run(self.backend.__aexit__(None, None, None), 60)
         self.thread.stop()
+
+
+def arrived(sent: dict[bytes, bytes], client: Any) -> Any:
+    """A request with these headers, from the address ``client``."""
+    local = client is None or is_loopback(client[0])
+    return SimpleNamespace(first=sent, local=local, address=client, known=lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +159,7 @@ def test_who_a_request_counts_for(
 ) -> None:
     callers, ada = make(required)
     sent = headers(ada if key == "ada" else key, said, anthropic=anthropic)
-    assert callers.client(sent, {"client": client}) == caller
+    assert callers.client(arrived(sent, client)) == caller
 
 
 @pytest.mark.parametrize(
@@ -171,7 +178,7 @@ def test_who_a_request_counts_for(
 def test_who_is_not_let_in(make: Any, required: str | None, client: Any, key: str | None) -> None:
     callers, _ = make(required)
     with pytest.raises(Unauthorized):
-        callers.client(headers(key, b"work.ipynb"), {"client": client})
+        callers.client(arrived(headers(key, b"work.ipynb"), client))
 
 
 def test_a_peer_is_a_caller_of_its_own_kind() -> None:

@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from bago_jupyter.api.server import MAX_HEAD
+from bago_jupyter.http1.limits import MAX_HEAD
 from bago_jupyter.client import NodeClient
 
 LINE = b"GET /health HTTP/1.1\r\nhost: localhost\r\n"
@@ -28,7 +28,7 @@ def said_to(node: NodeClient, text: bytes) -> bytes:
 )
 def test_a_head_that_does_not_end_is_cut_off(node: NodeClient, start: bytes, more: bytes) -> None:
     answer = said_to(node, (start + more * MAX_HEAD)[: MAX_HEAD + 1])
-    assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"at most 128 KiB.")
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"at most 128 KiB." in answer
     assert httpx.get(node.url + "/health").status_code == 200
 
 

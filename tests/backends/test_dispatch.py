@@ -68,7 +68,8 @@ def test_after_the_first_byte_the_error_is_the_readers() -> None:
             with pytest.raises(UpstreamFailed, match="in the middle"):
                 await answer.read()
             assert not mesh.servers[1].calls
-            assert mesh.last.outcome.startswith("The backend closed")
+            assert (mesh.last.detail or "").startswith("The backend closed")
+            assert (mesh.last.outcome, mesh.last.cause) == ("failed", "broken")
             assert (mesh.dispatcher.counts.failed, mesh.dispatcher.counts.in_flight) == (1, 0)
 
     run(main())
@@ -161,7 +162,7 @@ def test_whole_answers_teach_the_speed_too() -> None:
     async def main() -> None:
         async with Mesh(steady) as mesh:
             for _ in range(5):
-                await mesh.ask(Shape(model="m", prompt_tokens=10, max_tokens=300))
+                await mesh.ask(Shape(model="m", prompt_tokens=10, answer=300))
             assert mesh.dispatcher.loads["openai:a", "m"].speed > 10 * DEFAULT_SPEED
 
     run(main())
@@ -211,11 +212,11 @@ def test_whenever_the_client_leaves_nothing_is_left_behind(bad: Script) -> None:
             await asyncio.wait([task])
             await asyncio.sleep(0)
             dispatcher = mesh.dispatcher
-            assert dispatcher.counts.in_flight == len(dispatcher.queue) == len(dispatcher._stalls) == 0
+            assert dispatcher.counts.in_flight == len(dispatcher.queue) == len(dispatcher.books.flying) == 0
             assert all(load.in_flight == load.work == 0 for load in dispatcher.loads.values())
             assert not dispatcher.queue._flying
             assert not dispatcher.queue._open
-            assert not any(breaker.probing for breaker in dispatcher.breakers._all.values())
+            assert not any(breaker.probing for breaker in dispatcher.breakers.all.values())
             for record in mesh.records:
                 assert "open" not in [record.outcome, *(attempt.outcome for attempt in record.attempts)]
 
@@ -276,7 +277,8 @@ def test_the_reason_of_a_pause_is_the_failure() -> None:
         async with Mesh(answers(503)) as mesh:
             for _ in range(3):
                 assert (await (await mesh.open()).read_all()) != b""
-                assert mesh.last.outcome == "a answered 503."
+                assert (mesh.last.outcome, mesh.last.detail) == ("failed", "a answered 503.")
+                assert mesh.last.cause == "error"
             with pytest.raises(Unavailable, match=r"paused after failures: a answered 503\."):
                 await mesh.open()
 
@@ -312,7 +314,7 @@ def test_a_probe_that_answers_for_long_does_not_keep_the_others_out() -> None:
             for _ in range(3):
                 await (await mesh.open()).read_all()
             ill = False
-            (breaker,) = mesh.dispatcher.breakers._all.values()
+            (breaker,) = mesh.dispatcher.breakers.all.values()
             breaker.until = 0.0
             stream = Shape(model="m", stream=True)
             probe = await mesh.open(stream)
@@ -355,7 +357,7 @@ def test_what_waited_until_its_record_was_gone_leaves_nothing() -> None:
             mesh.dispatcher.refresh()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            assert set(mesh.dispatcher.records._kept) <= set(mesh.dispatcher.records._decisions)
+            assert "r2" not in mesh.dispatcher.records and len(mesh.dispatcher.records) == 1000
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

@@ -11,7 +11,7 @@ from faults import Call, Faults
 
 from bago_jupyter.backends.framed import FramedExchange
 from bago_jupyter.errors import UpstreamFailed, UpstreamTimeout
-from bago_jupyter.relay import Pool
+from bago_jupyter.http1 import Pool
 
 HEAD = b"POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bago_jupyter.backends import Request
+from bago_jupyter.backends.record import Record
 from bago_jupyter.backends.records import FEW, MODELS, Records
 from bago_jupyter.router import Affinity, Breakers, Inputs, Load, Offer, Shape, Table, plan, survey
 
@@ -34,9 +35,9 @@ class Asking:
             latencies={},
             now=0.0,
         )
-        self.records.begin(Request(id=id, path=b"", body=b""), shape, "balanced")
+        record = self.records.kept[id] = Record(Request(id=id, path=b"", body=b""), shape)
         inputs = Inputs(shape, rows, turn=self._count)
-        self.records.decided(id, inputs, plan(inputs))
+        self.records.shared(record, inputs, plan(inputs))
         return self.records.inputs(id)
 
 
@@ -87,7 +88,8 @@ def test_what_is_told_is_not_kept() -> None:
     asking = Asking()
     asking.ask()
     assert len(asking.records.latest()[0].candidates) == 100
-    assert asking.records._decisions["r1"].candidates == []
+    assert asking.records.latest()[0].candidates is not asking.records.latest()[0].candidates
+    assert isinstance(asking.records.kept["r1"].plan, int)
 
 
 def test_models_that_nobody_asks_for_any_more_are_forgotten() -> None:

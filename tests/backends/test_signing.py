@@ -14,7 +14,7 @@ from manager import ACCESS_KEY, SECRET_KEY, Manager
 
 from bago_jupyter.backends.signing import Signer, signature, signing_keys, text_to_sign
 from bago_jupyter.errors import SettingsError
-from bago_jupyter.relay import Pool
+from bago_jupyter.http1 import Pool
 from bago_jupyter.trust.secret import Secret
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "backendai-hmac-vectors.json").read_text())

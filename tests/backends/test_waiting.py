@@ -86,7 +86,7 @@ def test_no_more_go_than_there_are_slots_and_all_get_there() -> None:
             answers = await asyncio.gather(*tasks)
             assert all(answer.status == 200 for answer in answers)
             assert bench.dispatcher.counts.ok == 10
-            assert max(answer.decision.queued or 0 for answer in answers) > 0
+            assert max(answer.record.queued or 0 for answer in answers) > 0
             assert all(load.in_flight == load.work == 0 for load in bench.dispatcher.loads.values())
 
     run(main())
@@ -253,7 +253,7 @@ def test_who_is_on_his_way_out_already_is_not_pushed_out() -> None:
                 await bench.arrived(number + 1)
                 bench.let_go()
             await asyncio.gather(*greedy[:-1], modest)
-            assert not bench.dispatcher._waiting._waiters
+            assert not bench.dispatcher._waiting.waiters
             assert not bench.dispatcher._waiting._kinds
 
     run(main())

@@ -19,8 +19,8 @@ from bago_jupyter.trust.tls import client_context
 KEY = "sk-team-members-only"
 DEADLINE = 1.0
 DEADLINES = """
-import bago_jupyter.api.server as server
-server.FIRST_BYTE = server.HANDSHAKE = server.HEAD = server.BODY = {}
+from bago_jupyter.http1 import limits
+limits.FIRST_BYTE = limits.HANDSHAKE = limits.HEAD = limits.BODY = {}
 """
 
 

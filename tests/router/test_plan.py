@@ -44,6 +44,12 @@ def decide(shape: Shape, *offers: Offer, **more: Any) -> Plan:
     return plan(Inputs(shape, look(shape, Table(offers, more.pop("routes", None)), **more), **chosen))
 
 
+def reserve(load: Load, work: int, turn: int = 0) -> None:
+    load.in_flight += 1
+    load.work += work
+    load.last = max(load.last, turn)
+
+
 SHAPE = Shape(model="m", prompt_tokens=100, least_tokens=25)
 
 
@@ -82,7 +88,7 @@ def test_balanced_counts_reserved_work_so_that_a_burst_spreads() -> None:
     chosen = []
     for _ in range(8):
         best = decide(SHAPE, offer("a"), offer("b"), loads=loads).offers[0]
-        loads[best.backend, "m"].reserve(SHAPE.work())
+        reserve(loads[best.backend, "m"], SHAPE.work())
         chosen.append(best.backend)
     assert chosen.count("a") == chosen.count("b") == 4
 
@@ -92,7 +98,7 @@ def test_balanced_prefers_the_fast_node_until_its_queue_is_long() -> None:
     chosen = []
     for _ in range(10):
         best = decide(SHAPE, offer("fast"), offer("slow"), loads=loads).offers[0]
-        loads[best.backend, "m"].reserve(SHAPE.work())
+        reserve(loads[best.backend, "m"], SHAPE.work())
         chosen.append(best.backend)
     assert chosen[:3] == ["fast"] * 3
     assert 7 <= chosen.count("fast") <= 9
@@ -168,11 +174,11 @@ def test_other_policies_take_the_next_free_one(policy: str) -> None:
 
 def test_a_chat_goes_back_to_where_it_was_read_until_the_gap_is_large() -> None:
     affinity = Affinity()
-    long = Shape(model="m", prompt_tokens=8000, max_tokens=10, prefix=tuple(range(60)))
+    long = Shape(model="m", prompt_tokens=8000, answer=10, prefix=tuple(range(60)))
     affinity.remember("b", "m", long.prefix[:50])
     got = decide(long, offer("a", slots=4), offer("b", slots=4), affinity=affinity)
     assert got.offers[0].backend == "b"
-    assert got.candidates[0].warm == 50 * 512 // 4
+    assert got.rows[0].warm == 50 * 512 // 4
     loads: Loads = {("b", "m"): Load(in_flight=4, work=4 * 10_000)}
     got = decide(long, offer("a", slots=4), offer("b", slots=4), affinity=affinity, loads=loads)
     assert got.offers[0].backend == "a"
@@ -265,7 +271,7 @@ shapes = st.builds(
     task=st.sampled_from(["generate", "embed", "rerank"]),
     prompt_tokens=st.integers(0, 8192),
     least_tokens=st.integers(0, 2048),
-    max_tokens=st.none() | st.integers(0, 512),
+    answer=st.integers(0, 512),
     local_only=st.booleans(),
     relayed=st.booleans(),
     prefix=st.lists(st.integers(), max_size=5).map(tuple),

@@ -8,10 +8,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from bago_jupyter.backends.body import read_shape
+from bago_jupyter.backends.dialects import ENDPOINTS
 from bago_jupyter.router import Affinity, Breakers, Inputs, Load, Offer, Shape, Table, plan, survey
 from bago_jupyter.wire import Candidate
 
-SHAPE = Shape(model="m", prompt_tokens=80, max_tokens=90)
+def reserve(load: Load, work: int, turn: int = 0) -> None:
+    load.in_flight += 1
+    load.work += work
+    load.last = max(load.last, turn)
+
+
+SHAPE = Shape(model="m", prompt_tokens=80, answer=90)
 
 
 def offer(backend: str, **fields: Any) -> Offer:
@@ -27,7 +35,7 @@ def choices(policy: str, offers: list[Offer], count: int, loads: Any = None) -> 
     for turn in range(1, count + 1):
         rows = survey(Table(offers), SHAPE, loads=loads, now=0.0, **known)
         best = plan(Inputs(SHAPE, rows, policy, turn)).offers[0]
-        loads[best.backend, "m"].reserve(SHAPE.work(), turn)
+        reserve(loads[best.backend, "m"], SHAPE.work(), turn)
         found.append(best.backend)
     return found
 
@@ -68,7 +76,8 @@ def test_balanced_divides_the_work_by_speed() -> None:
 
 
 def test_an_embedding_has_nothing_to_write() -> None:
-    assert Shape(model="m", task="embed", prompt_tokens=800).work() == 100
+    body = b'{"model":"m","input":"%s"}' % (b"x" * 3176)
+    assert read_shape(body, ENDPOINTS[b"/v1/embeddings"], "local").work() == 100
     assert Shape(model="m", prompt_tokens=800).work() == 100 + 256
     assert Shape(model="m", prompt_tokens=800).work(warm=800) == 256
 
@@ -76,5 +85,6 @@ def test_an_embedding_has_nothing_to_write() -> None:
 def test_scores_survive_json() -> None:
     offers = [offer("a", weight=0.0), offer("b", weight=5e-324)]
     known = {"breakers": Breakers(), "affinity": Affinity(), "latencies": {}, "loads": {}}
-    got = plan(Inputs(SHAPE, survey(Table(offers), SHAPE, now=0.0, **known), "weighted", 1))
-    assert msgspec.json.decode(msgspec.json.encode(got.candidates), type=list[Candidate]) == got.candidates
+    inputs = Inputs(SHAPE, survey(Table(offers), SHAPE, now=0.0, **known), "weighted", 1)
+    told = plan(inputs).candidates(inputs)
+    assert msgspec.json.decode(msgspec.json.encode(told), type=list[Candidate]) == told

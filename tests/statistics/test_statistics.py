@@ -49,20 +49,20 @@ def test_what_was_recorded_is_there_at_once_and_after_a_restart(tmp_path: Path) 
 
     async def first(made: Statistics) -> None:
         for _ in range(3):
-            made.record(decision("a"))
-        made.record(decision("b", outcome="cancelled"))
+            made.collector.record(decision("a"))
+        made.collector.record(decision("b", outcome="cancelled"))
         assert await requests(made) == {("a",): 3, ("b",): 1}
         await made.flush()
         assert await requests(made) == {("a",): 3, ("b",): 1}
-        made.record(decision("a"))
+        made.collector.record(decision("a"))
         assert await requests(made) == {("a",): 4, ("b",): 1}
         assert made.totals()["a", "here", "chat"].ok == 4
-        made.record(decision("last"))
+        made.collector.record(decision("last"))
 
     async def second(made: Statistics) -> None:
         assert await requests(made) == {("a",): 4, ("b",): 1, ("last",): 1}
         assert made.totals() == {}
-        made.record(decision("a"))
+        made.collector.record(decision("a"))
         (whole,) = await made.summary(())
         assert (whole.requests, whole.ok, whole.cancelled, whole.model) == (7, 6, 1, None)
 
@@ -73,7 +73,7 @@ def test_what_was_recorded_is_there_at_once_and_after_a_restart(tmp_path: Path) 
 def test_nothing_is_counted_twice_while_it_is_written(tmp_path: Path) -> None:
     async def work(made: Statistics) -> None:
         for number in range(1, 200):
-            made.record(decision())
+            made.collector.record(decision())
             if number % 3 == 0:
                 flushing = asyncio.ensure_future(made.flush())
             assert await requests(made) == {("smol",): number}
@@ -87,8 +87,12 @@ def test_nothing_is_counted_twice_while_it_is_written(tmp_path: Path) -> None:
 def test_the_order_and_the_figures(tmp_path: Path) -> None:
     async def work(made: Statistics) -> None:
         for number in range(100):
-            made.record(decision("a", first=0.1, seconds=1.1 if number < 90 else 9.0, tokens=(10, 51)))
-        made.record(decision("b", node=None, status=404, outcome="No such model.", tokens=(None, None)))
+            made.collector.record(decision("a", first=0.1, seconds=1.1 if number < 90 else 9.0, tokens=(10, 51)))
+        made.collector.record(
+            decision(
+                "b", node=None, status=404, outcome="failed", detail="No such model.", tokens=(None, None)
+            )
+        )
         row, other = await made.summary(("model", "node"))
         assert (row.model, row.node, row.requests, row.failed) == ("a", "here", 100, 0)
         assert (other.model, other.node, other.requests, other.failed) == ("b", "", 1, 1)
@@ -108,7 +112,7 @@ def test_since_and_series(tmp_path: Path) -> None:
 
     async def work(made: Statistics) -> None:
         for age, model in ((0, "a"), (0, "b"), (120, "a"), (7200, "a"), (100 * 3600, "a"), (30 * 86400, "b")):
-            made.record(decision(model, ended=now - age))
+            made.collector.record(decision(model, ended=now - age))
         for _ in range(2):  # from memory, then from the file
             for since, count in ((60, 2), (300, 3), (10800, 4), (5 * 86400, 5), (60 * 86400, 6)):
                 (row,) = await made.summary((), since)
@@ -155,7 +159,7 @@ def test_a_file_that_cannot_be_used_disturbs_nobody(tmp_path: Path) -> None:
 
     async def work(made: Statistics) -> None:
         for number in range(1, 4):
-            made.record(decision())
+            made.collector.record(decision())
             await made.flush()
             assert await requests(made) == {("smol",): number}
         path.rmdir()
@@ -179,7 +183,7 @@ def test_what_cannot_be_written_is_bounded(tmp_path: Path, monkeypatch: pytest.M
 
     async def work(made: Statistics) -> None:
         for age in range(100):
-            made.record(decision(ended=now - 60 * age))
+            made.collector.record(decision(ended=now - 60 * age))
             await made.flush()
         (row,) = await made.summary((), 601)
         assert row.requests == 10, "the newest are kept"
@@ -193,7 +197,7 @@ def test_a_damaged_file_is_said_once_and_begun_anew(tmp_path: Path) -> None:
     path.write_bytes(b"rubbish" * 1000)
 
     async def work(made: Statistics) -> None:
-        made.record(decision())
+        made.collector.record(decision())
         await made.flush()
         assert await requests(made) == {("smol",): 1}
 
@@ -205,11 +209,11 @@ def test_a_locked_file_costs_nothing(tmp_path: Path) -> None:
     path, said = tmp_path / "stats.db", []
 
     async def work(made: Statistics) -> None:
-        made.record(decision())
+        made.collector.record(decision())
         await made.flush()
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            made.record(decision())
+            made.collector.record(decision())
             await made.flush()
             assert made.totals()["smol", "here", "chat"].requests == 2
             other.execute("ROLLBACK")
@@ -233,7 +237,7 @@ def test_stopping_does_not_wait_for_a_file_that_hangs(
 
     async def run() -> None:
         made = Statistics(tmp_path / "stats.db")
-        made.record(decision())
+        made.collector.record(decision())
         await made.start()
         try:
             assert await asyncio.to_thread(hangs.wait, 60)
@@ -255,7 +259,7 @@ async def main():
     made = Statistics(Path(sys.argv[1]))
     await made.start()
     while True:
-        made.record(decision())
+        made.collector.record(decision())
         await asyncio.sleep(0.01)
 
 asyncio.run(main())
@@ -294,3 +298,26 @@ def test_minutes_are_kept_as_long_as_they_are_asked_for() -> None:
     now = time.time()
     assert query.whole(query.MINUTES_KEPT, now).start >= (now - query.MINUTES_KEPT) // 3600 * 3600
     assert query.steps(query.MINUTES_KEPT + 1, now, 1000).step % 3600 == 0
+
+
+def test_what_no_thread_takes_is_done_here_and_once() -> None:
+    done: list[int] = []
+
+    async def run() -> None:
+        await asyncio.get_running_loop().shutdown_default_executor()
+        assert await statistics._aside(lambda: done.append(1) or len(done)) == 1
+
+    asyncio.run(run())
+    assert done == [1]
+
+
+def test_what_fails_in_its_thread_is_not_done_again() -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        done.append(1)
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    with pytest.raises(RuntimeError, match="cannot schedule"):
+        asyncio.run(statistics._aside(fail))
+    assert done == [1]

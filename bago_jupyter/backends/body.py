@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from ..backends.routes import MAX_NAME
 from ..errors import InvalidRequest
 from ..router import Shape, prefix_of
 from ..router.affinity import FINE
+from ..router.shape import DEFAULT_ANSWER, LONGEST_ANSWER
 from .dialects import Endpoint
+from .routes import MAX_NAME
 
 BYTES_PER_TOKEN = 4
 SHORT = 2048
@@ -55,15 +56,15 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         stream=bool(envelope.stream),
         prompt_tokens=len(body) // BYTES_PER_TOKEN,
         least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN if len(body) > SHORT else 0,
-        max_tokens=_bound(envelope),
+        answer=_answer(envelope) if endpoint.task == "generate" else 0,
         prefix=_prefix(envelope) if len(body) >= FINE else (),
         caller=caller,
         relayed=relayed,
     )
 
 
-def _bound(envelope: _Envelope) -> int | None:
-    """Tokens that the answer may have at most."""
+def _answer(envelope: _Envelope) -> int:
+    """Tokens to write, as an estimate: those that the answer may have at most."""
     for bound in (
         envelope.max_tokens,
         envelope.max_completion_tokens,
@@ -71,8 +72,8 @@ def _bound(envelope: _Envelope) -> int | None:
         envelope.n_predict,
     ):
         if bound is not None and bound >= 0:
-            return bound
-    return None
+            return bound if bound < LONGEST_ANSWER else LONGEST_ANSWER
+    return DEFAULT_ANSWER
 
 
 def _prefix(envelope: _Envelope) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bago_jupyter.relay import Pace
+from bago_jupyter.pace import Pace
+from bago_jupyter.wire import Counts
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +29,14 @@ async def until(interval: float) -> None:
 def test_lowered_in_flight_and_restored_when_idle() -> None:
     async def main() -> None:
         default = sys.getswitchinterval()
-        pace = Pace(0.0005, 0.5)
-        pace.enter()
+        counts = Counts(in_flight=1)
+        pace = Pace(0.0005, 0.5, counts)
+        pace.wake()
         assert sys.getswitchinterval() == pytest.approx(0.0005)
-        pace.leave()
+        counts.in_flight = 0
         await until(default)
-        pace.enter()
+        assert pace.resting
+        pace.wake()
         assert sys.getswitchinterval() == pytest.approx(0.0005)
         pace.close()
         assert sys.getswitchinterval() == pytest.approx(default)
@@ -44,14 +47,13 @@ def test_lowered_in_flight_and_restored_when_idle() -> None:
 def test_a_relay_that_takes_too_much_gives_the_interval_back() -> None:
     async def main() -> None:
         default = sys.getswitchinterval()
-        pace = Pace(0.0005, 0.9)
-        pace.enter()
+        pace = Pace(0.0005, 0.9, Counts(in_flight=1))
+        pace.wake()
         end = time.monotonic() + 20
         while sys.getswitchinterval() != pytest.approx(default):
             assert time.monotonic() < end
             sum(range(20_000))  # the loop's thread is busy all the time
             await asyncio.sleep(0)
-        pace.leave()
         pace.close()
 
     asyncio.run(main())
@@ -60,10 +62,9 @@ def test_a_relay_that_takes_too_much_gives_the_interval_back() -> None:
 def test_zero_leaves_it_alone() -> None:
     async def main() -> None:
         default = sys.getswitchinterval()
-        pace = Pace(0, 0.5)
-        pace.enter()
+        pace = Pace(0, 0.5, Counts())
+        assert not pace.resting
         assert sys.getswitchinterval() == default
-        pace.leave()
         pace.close()
 
     asyncio.run(main())

@@ -13,7 +13,7 @@ from faults import Call, Faults
 
 from bago_jupyter.errors import UpstreamFailed, UpstreamTimeout
 from bago_jupyter.loops import loop_factory
-from bago_jupyter.relay import Exchange, Pool
+from bago_jupyter.http1 import Pool, Response
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n"
 
@@ -30,11 +30,11 @@ def run(request: pytest.FixtureRequest) -> Callable[[Awaitable[None]], None]:
 Run = Callable[[Any], None]
 
 
-async def send(pool: Pool, body: bytes = b"", timeout: float = 30.0) -> Exchange:
+async def send(pool: Pool, body: bytes = b"", timeout: float = 30.0) -> Response:
     return await pool.send(HEAD % len(body) + b"", body, timeout)
 
 
-async def body_of(exchange: Exchange) -> bytes:
+async def body_of(exchange: Response) -> bytes:
     parts = []
     while chunk := await exchange.read():
         parts.append(chunk)

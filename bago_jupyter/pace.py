@@ -11,6 +11,8 @@ import asyncio
 import sys
 import time
 
+from .wire import Counts
+
 WINDOW = 0.1
 """Seconds over which the relay's share is measured."""
 LINGER = 10
@@ -21,51 +23,49 @@ class Pace:
     """Lowers ``sys.setswitchinterval`` while requests are in flight.
 
     Belongs to the loop's thread. ``interval`` is in seconds, 0 does nothing; ``cell_share`` is the
-    part of the time that is left to the other threads at least.
+    part of the time that is left to the other threads at least. ``counts`` tells of the requests: whoever
+    takes one in calls :meth:`wake` where :attr:`resting`, and nothing else.
     """
 
-    def __init__(self, interval: float, cell_share: float):
+    def __init__(self, interval: float, cell_share: float, counts: Counts):
         self._interval = interval
         self._relay_share = 1 - cell_share
         self._default = sys.getswitchinterval()
-        self._in_flight = 0
-        self._seen = False
-        """Whether a request began in this window; most are over before anybody looks."""
+        self._counts = counts
+        self._total = 0
+        """Requests up to the last look; most are over before anybody looks."""
         self._quiet = 0
         self._timer: asyncio.TimerHandle | None = None
         self._cpu = self._wall = 0.0
-        self.enabled = 0 < interval < self._default
+        self.resting = 0 < interval < self._default
+        """Whether a request has to wake it."""
 
-    def enter(self) -> None:
+    def wake(self) -> None:
         """A request begins."""
-        self._in_flight += 1
-        self._seen = True
-        if self._timer is None and self.enabled:
-            sys.setswitchinterval(self._interval)
-            self._mark()
-
-    def leave(self) -> None:
-        """A request is over."""
-        self._in_flight -= 1
+        self.resting = False
+        sys.setswitchinterval(self._interval)
+        self._mark()
 
     def close(self) -> None:
         """Restore the interval for good."""
-        self.enabled = False
+        self.resting = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             sys.setswitchinterval(self._default)
 
     def _mark(self) -> None:
+        self._total = self._counts.total
         self._cpu, self._wall = time.thread_time(), time.perf_counter()
         self._timer = asyncio.get_running_loop().call_later(WINDOW, self._check)
 
     def _check(self) -> None:
         self._timer = None
-        self._quiet = 0 if self._in_flight or self._seen else self._quiet + 1
-        self._seen = False
+        busy = self._counts.in_flight or self._counts.total != self._total
+        self._quiet = 0 if busy else self._quiet + 1
         if self._quiet > LINGER:
             self._quiet = 0
+            self.resting = True
             sys.setswitchinterval(self._default)
             return
         share = (time.thread_time() - self._cpu) / max(1e-9, time.perf_counter() - self._wall)

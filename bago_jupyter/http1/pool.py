@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl as tls
-from collections import deque
 
 from ..errors import UpstreamFailed, UpstreamTimeout
-from .connection import Connection, Exchange
+from .client import Connection, Response
+from .state import IDLE
+from .sweep import sweep
 
 MAX_IDLE = 256
-IDLE_SECONDS = 50.0
-"""Idle connections older than this are not trusted with a request; servers close them at about 60 s."""
 CONNECT_TIMEOUT = 5.0
 
 
@@ -33,30 +33,50 @@ class Pool:
         self._tls = tls
         self._server_hostname = server_hostname
         self._connect_timeout = connect_timeout
-        self._idle: deque[tuple[float, Connection]] = deque()
+        self._idle: list[Connection] = []
+        """The one that was used last is taken first."""
         self._all: set[Connection] = set()
 
-    async def send(self, head: bytes, body: bytes, timeout: float) -> Exchange:
-        """Send a request and return its exchange once the response's head is there.
+    def begin(self, head: bytes, body: bytes, timeout: float, silence: float = math.inf) -> Response | None:
+        """Send a request now, on a kept connection; ``None`` where there is none.
 
-        ``head`` is the whole request head with its final blank line. ``timeout`` bounds the wait
-        for the response head, in seconds. Raises :class:`UpstreamFailed`. A kept connection that
-        turns out to be closed is replaced by a new one, once.
+        ``head`` is the whole request head with its final blank line. ``timeout`` bounds the wait for the
+        response head, ``silence`` that between two bytes of its body, in seconds. The response may turn out
+        to be broken because the connection was closed meanwhile: give it to :meth:`send`.
         """
-        connection = self._take_idle()
-        if connection is not None:
-            exchange = connection.send(head, body, timeout)
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.state is IDLE:
+                return connection.send(head, body, timeout, silence)
+        return None
+
+    async def send(
+        self,
+        head: bytes,
+        body: bytes,
+        timeout: float,
+        silence: float = math.inf,
+        begun: Response | None = None,
+    ) -> Response:
+        """Send a request as :meth:`begin` does, and return the response once its head is there.
+
+        ``begun`` is what :meth:`begin` made of the same request. Raises :class:`UpstreamFailed`. A kept
+        connection that turns out to be closed is replaced by a new one, once.
+        """
+        response = begun or self.begin(head, body, timeout, silence)
+        if response is not None:
             try:
-                await exchange.opened()
-                return exchange
+                await response.opened()
+                return response
             except UpstreamTimeout:
                 raise
             except UpstreamFailed:
-                if connection.received:
+                if response.received:
                     raise
-        exchange = (await self._connect()).send(head, body, timeout)
-        await exchange.opened()
-        return exchange
+        response = (await self._connect()).send(head, body, timeout, silence)
+        await response.opened()
+        return response
 
     def close(self) -> None:
         """Close every connection, also those in use."""
@@ -67,23 +87,14 @@ class Pool:
     def close_idle(self) -> None:
         """Close the connections that wait; those in use end with what they carry."""
         while self._idle:
-            self._idle.pop()[1].abort()
-
-    def _take_idle(self) -> Connection | None:
-        limit = asyncio.get_running_loop().time() - IDLE_SECONDS
-        while self._idle:
-            since, connection = self._idle.pop()
-            if connection.alive and since > limit:
-                return connection
-            connection.abort()
-        return None
+            self._idle.pop().abort()
 
     async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
+        loop, swept = asyncio.get_running_loop(), sweep()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._on_idle, self._all.discard),
+                    lambda: Connection(swept, self._on_idle, self._all.discard),
                     self.host,
                     self.port,
                     ssl=self._tls,
@@ -95,9 +106,10 @@ class Pool:
             ) from None
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            failure = UpstreamFailed(f"No connection to {self.authority}: {reason}.")
-            failure.refused = isinstance(error, ConnectionRefusedError)
-            raise failure from None
+            raise UpstreamFailed(
+                f"No connection to {self.authority}: {reason}.",
+                cause="refused" if isinstance(error, ConnectionRefusedError) else None,
+            ) from None
         self._all.add(connection)
         return connection
 
@@ -105,4 +117,4 @@ class Pool:
         if len(self._idle) >= MAX_IDLE:
             connection.abort()
         else:
-            self._idle.append((asyncio.get_running_loop().time(), connection))
+            self._idle.append(connection)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bago_jupyter.relay import WholeEvents
+from bago_jupyter.http1 import WholeEvents
 
 
 @given(

@@ -1,0 +1,52 @@
+"""What the head of a request must look like, beyond what the parser sees to."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import InvalidRequest
+from .incoming import Incoming
+from .limits import MAX_HEADERS
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?")
+"""``uri-host [":" port]`` (RFC 9110, 7.2; RFC 3986, 3.2.2)."""
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]+)(.*)", re.DOTALL)
+
+
+def check_head(incoming: Incoming) -> None:
+    """Refuse what two programs could read in two ways. Raises :class:`InvalidRequest`.
+
+    An absolute target (RFC 9112, 3.2.2) is made a plain one; its host counts then.
+    """
+    headers, first = incoming.headers, incoming.first
+    if len(headers) > MAX_HEADERS:
+        raise InvalidRequest(f"A request has at most {MAX_HEADERS} headers.")
+    if len(headers) != len(first):
+        for name in (b"host", b"transfer-encoding", b"content-length"):
+            if [key for key, _ in headers].count(name) > 1:
+                raise InvalidRequest(f"The header {name.decode()} stands there twice.")
+    host = first.get(b"host")
+    if host is None and not incoming.old:
+        raise InvalidRequest("The header host is missing (RFC 9112, 3.2).")
+    coding = first.get(b"transfer-encoding")
+    if coding is not None and (incoming.old or coding.strip().lower() != b"chunked"):
+        raise InvalidRequest("The only transfer coding that is read here is chunked, in HTTP/1.1.")
+    length = first.get(b"content-length")
+    if length is not None and not (length.isdigit() and len(length) < 20):
+        raise InvalidRequest("The header content-length is not a number.")
+    target = incoming.target
+    if not target.startswith(b"/") and not (target == b"*" and incoming.method == b"OPTIONS"):
+        absolute = _ABSOLUTE.fullmatch(target)
+        if absolute is None:
+            raise InvalidRequest("The target of a request is a path, or a whole http:// URL.")
+        host, path = absolute.groups()
+        first[b"host"] = host
+        incoming.target = path if path.startswith(b"/") else b"/" + path
+    if host is not None and not _HOST.fullmatch(host):
+        raise InvalidRequest("The header host names no host.")
+
+
+def has_body(incoming: Incoming) -> bool:
+    """Whether a body follows (RFC 9112, 6.3)."""
+    first = incoming.first
+    return b"transfer-encoding" in first or first.get(b"content-length", b"0").strip(b"0") != b""

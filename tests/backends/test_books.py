@@ -1,0 +1,95 @@
+"""The books: reservations come back, speeds are learnt, and every ending counts once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bago_jupyter.backends import Request
+from bago_jupyter.backends.books import Books, verdict
+from bago_jupyter.backends.record import Record
+from bago_jupyter.errors import UpstreamFailed
+from bago_jupyter.events import Bus
+from bago_jupyter.router import Load, Offer, Row, Shape
+from bago_jupyter.router.outcome import CANCELLED, OK, Ending, failed
+from bago_jupyter.wire import Outcome
+
+OFFER = Offer(backend="b", node="n", model="m", tasks=frozenset({"generate"}))
+ROW = Row(OFFER, 0, 0, 0, 50.0, 0.0, 0, 1, cost=30)
+
+
+def asked(books: Books, **shape: object) -> Record:
+    record = Record(Request(id="r", path=b"", body=b"{}"), Shape(model="m", **shape))  # type: ignore[arg-type]
+    books.arrived(record)
+    return record
+
+
+def answered(books: Books, tokens: int, seconds: float, **shape: object) -> None:
+    """A request whose answer of ``tokens`` took ``seconds`` from its first byte to its last."""
+    record, load = asked(books, **shape), books.load(OFFER)
+    books.reserve(load, ROW.cost)
+    flight = books.took_off(record, ROW, load, time.monotonic())
+    flight.first_byte = 0.0
+    record.arrived = time.monotonic() - seconds
+    books.landed(flight, 200, OK, None, time.monotonic())
+    books.over(record, flight, 200, OK, (1, tokens))
+
+
+def test_reservations_are_returned_and_the_turn_stays() -> None:
+    books, load = Books(Bus()), Load()
+    books.reserve(load, 300, turn=5)
+    books.reserve(load, 50, turn=4)
+    assert (load.in_flight, load.work, load.last) == (2, 350, 5)
+    books.release(load, 300)
+    books.release(load, 50)
+    assert (load.in_flight, load.work, load.last) == (0, 0, 5)
+
+
+def test_speed_follows_what_is_measured_and_ignores_what_tells_nothing() -> None:
+    books = Books(Bus())
+    answered(books, 1, 0.001, stream=True)
+    answered(books, 0, 1.0, stream=True)
+    assert books.load(OFFER).speed == 50.0
+    for _ in range(40):
+        answered(books, 100, 0.5, stream=True)
+    assert books.load(OFFER).speed == pytest.approx(200, rel=0.01)
+    assert books.load(OFFER).in_flight == books.load(OFFER).work == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [(200, OK), (404, OK), (None, CANCELLED), (200, CANCELLED), (502, failed(UpstreamFailed("It broke.")))],
+)
+def test_an_ending_counts_once_in_each_book(status: int | None, ending: Ending) -> None:
+    books = Books(Bus())
+    record, load = asked(books), books.load(OFFER)
+    books.reserve(load, ROW.cost)
+    flight = books.took_off(record, ROW, load, time.monotonic())
+    books.landed(flight, status, ending, None, time.monotonic())
+    books.over(record, flight, status, ending)
+    kind = verdict(status, ending.outcome)
+    (cell,) = books.collector.take().values()
+    for counts in (load, books.records.counts, cell):
+        assert {name: getattr(counts, name) for name in ("ok", "failed", "cancelled")} == {
+            "ok": 0,
+            "failed": 0,
+            "cancelled": 0,
+            kind: 1,
+        }
+    assert not books.flying and books.records.counts.in_flight == 0
+    assert (record.told().verdict, record.told().outcome) == (kind, ending.outcome)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "kind"),
+    [
+        (200, "ok", "ok"),
+        (404, "ok", "failed"),
+        (None, "ok", "failed"),
+        (200, "failed", "failed"),
+        (200, "cancelled", "cancelled"),
+    ],
+)
+def test_how_endings_count(status: int | None, outcome: Outcome, kind: str) -> None:
+    assert verdict(status, outcome) == kind
