@@ -1,15 +1,54 @@
 """Every error that a person or a client may see.
 
 Each carries the HTTP status and the OpenAI ``type`` and ``code`` it is answered with, so that
-the API only renders and never decides. Messages are one sentence that says what to do.
+the API only renders and never decides, and a ``cause``, by which the node decides. Messages are one
+sentence that says what to do, for people: nothing here looks into one.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+Cause = Literal[
+    "refused",
+    "frozen",
+    "broken",
+    "error",
+    "limit",
+    "late",
+    "key",
+    "forbidden",
+    "gone",
+    "unsupported",
+    "context",
+    "request",
+]
+"""Why something failed, as far as the node decides by it:
+
+- ``refused``: nobody listens there.
+- ``frozen``: no sign of life by the deadline.
+- ``broken``: the connection ended before the answer did.
+- ``error``: a 5xx, or any other failure of whoever was asked.
+- ``limit``: it has too much to do (429).
+- ``late``: another one overtook it while it was silent.
+- ``key``: it refuses the key of this node (401).
+- ``forbidden``: it forbids this to the key of this node (403).
+- ``gone``: what was asked for is not there, or not any more (404, or removed since it was chosen).
+- ``unsupported``: it cannot do what the request asks for, another one may.
+- ``context``: the prompt is too long.
+- ``request``: the request itself is to blame, and would fail everywhere.
+"""
 LONGEST = 1500
 """Characters of a message; a longer one is cut in its middle, so that what to do stays readable."""
+
+
+def cause_of_status(status: int) -> Cause:
+    """What an answer that is an error says, its key aside."""
+    if status == 429:
+        return "limit"
+    if status >= 500:
+        return "error"
+    return "gone" if status == 404 else "request"
 
 
 class BagoError(Exception):
@@ -18,16 +57,26 @@ class BagoError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: ClassVar[str] = "internal_error"
+    cause: Cause = "error"
     request: str | None = None
     """Id of the request that failed, where a client was told it."""
 
-    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None):
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        cause: Cause | None = None,
+    ):
         if len(message) > LONGEST:  # it repeats what somebody sent
             message = f"{message[: LONGEST * 2 // 3]} ... {message[-LONGEST // 3 :]}"
         super().__init__(message)
         self.message = message
         self.param = param
         self.retry_after = retry_after
+        if cause is not None:
+            self.cause = cause
 
 
 class SettingsError(BagoError):
@@ -36,6 +85,7 @@ class SettingsError(BagoError):
     status = 400
     type = "invalid_request_error"
     code = "invalid_setting"
+    cause = "request"
 
 
 class InvalidRequest(BagoError):
@@ -44,12 +94,14 @@ class InvalidRequest(BagoError):
     status = 400
     type = "invalid_request_error"
     code = "invalid_request"
+    cause: Cause = "request"
 
 
 class ContextTooLong(InvalidRequest):
     """The prompt does not fit the context of any node that has the model."""
 
     code = "context_length_exceeded"
+    cause = "context"
 
 
 class ModelNotFound(BagoError):
@@ -58,6 +110,7 @@ class ModelNotFound(BagoError):
     status = 404
     type = "invalid_request_error"
     code = "model_not_found"
+    cause = "gone"
 
 
 class NotFound(BagoError):
@@ -66,6 +119,7 @@ class NotFound(BagoError):
     status = 404
     type = "invalid_request_error"
     code = "not_found"
+    cause = "gone"
 
 
 class MethodNotAllowed(BagoError):
@@ -74,6 +128,7 @@ class MethodNotAllowed(BagoError):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+    cause = "request"
 
     def __init__(self, message: str, *, allow: str):
         super().__init__(message)
@@ -87,6 +142,7 @@ class Unauthorized(BagoError):
     status = 401
     type = "authentication_error"
     code = "invalid_api_key"
+    cause = "request"
 
 
 class Forbidden(BagoError):
@@ -95,6 +151,7 @@ class Forbidden(BagoError):
     status = 403
     type = "permission_error"
     code = "forbidden"
+    cause = "request"
 
 
 class BodyTooLarge(BagoError):
@@ -103,6 +160,7 @@ class BodyTooLarge(BagoError):
     status = 413
     type = "invalid_request_error"
     code = "request_too_large"
+    cause = "request"
 
 
 class UnsupportedEncoding(BagoError):
@@ -111,6 +169,7 @@ class UnsupportedEncoding(BagoError):
     status = 415
     type = "invalid_request_error"
     code = "unsupported_encoding"
+    cause = "request"
 
 
 class Overloaded(BagoError):
@@ -119,6 +178,7 @@ class Overloaded(BagoError):
     status = 429
     type = "rate_limit_error"
     code = "overloaded"
+    cause = "limit"
 
     def __init__(self, message: str, *, retry_after: float | None = None, queued: int = 0):
         super().__init__(message, retry_after=retry_after)
@@ -132,6 +192,7 @@ class Unsupported(BagoError):
     status = 400
     type = "invalid_request_error"
     code = "unsupported"
+    cause = "unsupported"
 
 
 class Unavailable(BagoError):
@@ -148,8 +209,6 @@ class UpstreamFailed(BagoError):
     status = 502
     type = "server_error"
     code = "upstream_failed"
-    refused = False
-    """Whether the machine itself said that nobody listens there."""
 
 
 class UpstreamTimeout(UpstreamFailed):
@@ -157,6 +216,7 @@ class UpstreamTimeout(UpstreamFailed):
 
     status = 504
     code = "upstream_timeout"
+    cause = "frozen"
 
 
 class LoadFailed(BagoError):
@@ -180,6 +240,7 @@ class ModelFileError(BagoError):
     status = 400
     type = "invalid_request_error"
     code = "bad_model_file"
+    cause = "request"
 
 
 class PullFailed(BagoError):
@@ -194,6 +255,7 @@ class PullCancelled(PullFailed):
 
     status = 409
     code = "pull_cancelled"
+    cause = "request"
 
 
 class NodeUnreachable(BagoError):

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..backends.failures import mistake
 from ..errors import BagoError
 from ..router.shape import Dialect, Task
 
@@ -67,46 +66,3 @@ def error_event(error: BagoError, dialect: Dialect) -> bytes:
 
 def _openai(error: BagoError) -> dict[str, str | None]:
     return {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-
-
-class _Upstream(msgspec.Struct):
-    message: str
-    type: str | None = None
-    code: str | int | None = None
-    param: str | None = None
-
-
-class _UpstreamBody(msgspec.Struct):
-    error: _Upstream
-
-
-class BackendError(BagoError):
-    """An error that a backend answered, retold in the client's dialect."""
-
-    def __init__(self, status: int, message: str, type: str, code: str, param: str | None):
-        super().__init__(message, param=param)
-        self.status = status  # type: ignore[misc]
-        self.type = type  # type: ignore[misc]
-        self.code = code  # type: ignore[misc]
-
-
-def retell(status: int, body: bytes) -> BackendError | None:
-    """A backend's error body as an error of ours, or ``None`` where it is proper already.
-
-    llama-server puts the HTTP status into ``code`` and has type names of its own.
-    """
-    try:
-        error = msgspec.json.decode(body, type=_UpstreamBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        text = body[:200].decode("utf-8", "replace").strip() or "no reason given"
-        return BackendError(status, f"The backend answered {status}: {text}", "server_error", "backend", None)
-    if isinstance(error.code, str) or (error.code is None and error.type is not None):
-        return None
-    if error.type == "exceed_context_size_error":
-        return BackendError(
-            400, error.message, "invalid_request_error", "context_length_exceeded", "messages"
-        )
-    if status == 500 and (code := mistake(error.message.encode())) is not None:
-        return BackendError(400, error.message, "invalid_request_error", code, error.param)
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    return BackendError(status, error.message, kind, error.type or kind, error.param)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..backends import Answer, Records, Request
+from ..backends.complaints import retell
 from ..backends.failures import seconds
 from ..errors import BagoError, MethodNotAllowed, Unavailable
 from ..relay import WholeEvents
@@ -20,7 +21,7 @@ from ..trust.peers import Peer
 from .body import read_shape
 from .callers import Callers
 from .context import Context
-from .dialects import Endpoint, error_event, retell
+from .dialects import Endpoint, error_event
 from .respond import read_body, send_error, send_whole, started
 
 log = logging.getLogger("bago.api")

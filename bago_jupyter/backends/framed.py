@@ -62,7 +62,7 @@ class FramedExchange:
                 self.close()
                 raise UpstreamTimeout(f"The node gave no sign of life for {SILENCE:g} s.") from None
             if not chunk:
-                raise UpstreamFailed("The node closed the connection before it answered.")
+                raise UpstreamFailed("The node closed the connection before it answered.", cause="broken")
             data = (data + chunk).lstrip(b"\n")
             line, end, rest = data.partition(b"\n")
             if end:

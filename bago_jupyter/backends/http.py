@@ -149,4 +149,4 @@ class HttpBackend:
         what = (
             "refuses the key of this connection" if status == 401 else "forbids this to the key it was given"
         )
-        raise UpstreamFailed(f"{self.node} {what} ({status}).")
+        raise UpstreamFailed(f"{self.node} {what} ({status}).", cause="key" if status == 401 else "forbidden")

@@ -141,7 +141,7 @@ class Connected:
         except Warming as error:
             change = self.state.warming(now(), error.message)
         except BagoError as error:
-            refused = isinstance(error, UpstreamFailed) and error.refused
+            refused = error.cause == "refused"
             reason = "it refused the connection" if refused else error.message.rstrip(".")
             change = self.state.failed(now(), reason, certain=certain)
         else:

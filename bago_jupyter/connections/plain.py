@@ -46,7 +46,7 @@ class PlainWay(HttpBackend):
         try:
             return await super().open(request, offer)
         except UpstreamFailed as error:
-            self._doubted = self._doubted or "refuses the key" in error.message
+            self._doubted = self._doubted or error.cause == "key"
             raise
 
     async def look(self, timeout: float) -> float:

@@ -14,7 +14,7 @@ import msgspec
 from ..backends.peer import PeerBackend
 from ..discovery.presence import PROBE_TIMEOUT, Presence, Transition
 from ..discovery.text import clean
-from ..errors import BagoError, UpstreamFailed
+from ..errors import BagoError, Cause, UpstreamFailed
 from ..relay import Exchange, Pool
 from ..router import Offer
 from ..router.shape import Task
@@ -36,6 +36,8 @@ MOST_SLOTS = 1024
 """Slots of one model that a peer is believed to have."""
 LONGEST_CONTEXT = 1 << 40
 """Tokens; what claims more is not believed."""
+HARD: frozenset[Cause] = frozenset({"refused", "broken"})
+"""Causes that no silent network has: the machine lives, and nobody is there."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a peer's words may raise."""
 
@@ -112,7 +114,7 @@ class Link:
             async with asyncio.timeout(PROBE_TIMEOUT * 2):
                 hello = await self._hello()
         except (UpstreamFailed, TimeoutError, OSError) as error:
-            hard = isinstance(error, UpstreamFailed) and (error.refused or "closed" in error.message)
+            hard = isinstance(error, UpstreamFailed) and error.cause in HARD
             reason = "refused the connection" if hard else "does not answer"
             self._turned(self.presence.failed(time.monotonic(), reason, hard=hard))
             raise UpstreamFailed(f"{self.peer.name} {reason}.") from None
@@ -161,7 +163,7 @@ class Link:
                 task.cancel()
                 pool.close()
             await asyncio.gather(*tasks, return_exceptions=True)
-        hard = [error for error in failures if isinstance(error, UpstreamFailed) and error.refused]
+        hard = [error for error in failures if isinstance(error, UpstreamFailed) and error.cause == "refused"]
         raise (hard or [UpstreamFailed("No known address answers.")])[0]
 
     async def _first(

@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
                 exchange._finish()
             else:
                 when = "in the middle of its answer" if exchange.status else "before it answered"
-                self.fail(UpstreamFailed(f"The backend closed the connection {when}."))
+                self.fail(UpstreamFailed(f"The backend closed the connection {when}.", cause="broken"))
         self._on_lost(self)
 
     # -- httptools

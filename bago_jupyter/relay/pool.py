@@ -95,9 +95,10 @@ class Pool:
             ) from None
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            failure = UpstreamFailed(f"No connection to {self.authority}: {reason}.")
-            failure.refused = isinstance(error, ConnectionRefusedError)
-            raise failure from None
+            raise UpstreamFailed(
+                f"No connection to {self.authority}: {reason}.",
+                cause="refused" if isinstance(error, ConnectionRefusedError) else None,
+            ) from None
         self._all.add(connection)
         return connection
 

@@ -1,7 +1,7 @@
 """The mind of a node: which backend gets a request. Pure: time, loads and health are arguments."""
 
 from .affinity import Affinity, prefix_of
-from .breaker import Breaker, Breakers, Cause
+from .breaker import Breaker, Breakers
 from .fair import FairQueue, Ticket
 from .inputs import Inputs, Row, survey
 from .load import Lateness, Load
@@ -15,7 +15,6 @@ __all__ = [
     "Affinity",
     "Breaker",
     "Breakers",
-    "Cause",
     "FairQueue",
     "Inputs",
     "Lateness",

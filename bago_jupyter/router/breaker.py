@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from ..errors import Cause
+
 THRESHOLD = 3
 """Failures in a row that open the breaker, where the cause does not open it at once."""
 FIRST_PAUSE = 1.0
@@ -13,12 +15,9 @@ MAX_PAUSE = 30.0
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds of a backend's Retry-After that are believed."""
 
-Cause = Literal["refused", "frozen", "broken", "error", "limit", "late"]
-"""``refused``: nobody listens; ``frozen``: no sign of life by the deadline; ``broken``: the connection
-ended; ``error``: a 5xx; ``limit``: a 429; ``late``: overtaken by another backend while it was silent."""
-AT_ONCE = frozenset({"refused", "frozen"})
+AT_ONCE: frozenset[Cause] = frozenset({"refused", "frozen"})
 """Causes that cost every further request time, or are certain: they open the breaker at once."""
-WHOLE = frozenset({"refused", "frozen"})
+WHOLE: frozenset[Cause] = frozenset({"refused", "frozen"})
 """Causes that say something of the machine, and so of all its models."""
 ALL = ""
 """The model under which the causes of :data:`WHOLE` are kept."""
