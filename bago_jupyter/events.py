@@ -9,7 +9,7 @@ from typing import Union
 
 import msgspec
 
-from .wire import ModelInfo, PullInfo, RunnerInfo, Verdict
+from .wire import ModelInfo, Outcome, PullInfo, RunnerInfo, Verdict
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
@@ -67,8 +67,10 @@ class RequestMoved(Event, frozen=True, kw_only=True):
     backend: str
     target: str
     """The name under which that backend knows the model."""
-    outcome: str | None = None
-    """``None`` where it begins to answer; else ``overtaken``, ``cancelled``, or the cause of the failure."""
+    outcome: Outcome | None = None
+    """``None`` where it begins to answer."""
+    detail: str | None = None
+    """The failure in a sentence."""
 
 
 class RequestEnded(Event, frozen=True, kw_only=True):
@@ -78,9 +80,11 @@ class RequestEnded(Event, frozen=True, kw_only=True):
     model: str
     """As the client wrote it."""
     backend: str | None
-    outcome: str
+    outcome: Outcome
     seconds: float
     tokens: int | None
+    detail: str | None = None
+    """The failure in a sentence."""
     target: str | None = None
     """The name under which the last backend knows the model."""
     status: int | None = None

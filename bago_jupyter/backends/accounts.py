@@ -8,8 +8,8 @@ from collections.abc import Callable
 from ..errors import BagoError
 from ..events import Bus, RequestEnded, RequestMoved, RequestStarted
 from ..router import Breakers, Load, Offer, Row, Shape
-from ..router.outcome import verdict
-from ..wire import Attempt, Decision
+from ..router.outcome import Ending, verdict
+from ..wire import Attempt, Decision, Outcome
 from . import patience
 from .answer import Answer, Flight
 from .asked import Asked
@@ -77,30 +77,39 @@ class Accounts:
         flight.attempt.first_byte = took + flight.attempt.started
         if fine:
             self.breakers.lives(offer.backend, offer.model)
-        self.moved(asked, flight, None if status < 400 else f"HTTP {status}")
+        if status < 400:
+            self.moved(asked, flight, None)
+        else:
+            self.moved(asked, flight, "failed", f"HTTP {status}")
         if offer.state == "ready":
             flight.load.slowness.saw(took / patience.estimate(flight.row, asked.shape))
 
-    def moved(self, asked: Asked, flight: Flight, outcome: str | None) -> None:
+    def moved(self, asked: Asked, flight: Flight, outcome: Outcome | None, detail: str | None = None) -> None:
         """Tell whoever watches what became of an attempt."""
         if self._bus.watched:
             offer = flight.row.offer
             self._bus.publish(
-                RequestMoved(id=asked.decision.id, backend=offer.backend, target=offer.model, outcome=outcome)
+                RequestMoved(
+                    id=asked.decision.id,
+                    backend=offer.backend,
+                    target=offer.model,
+                    outcome=outcome,
+                    detail=detail,
+                )
             )
 
-    def landed(self, flight: Flight, status: int | None, outcome: str, error: BagoError | None) -> None:
+    def landed(self, flight: Flight, status: int | None, ending: Ending, error: BagoError | None) -> None:
         """An attempt is over: its slot is free, and its breaker knows."""
         offer, attempt, now = flight.row.offer, flight.attempt, time.monotonic()
         attempt.ended = now - flight.began + attempt.started
         attempt.status = status
-        attempt.outcome = outcome
+        attempt.outcome, attempt.detail, attempt.cause = ending
         flight.load.release(flight.row.cost)
-        flight.load.ended(status, outcome)
+        flight.load.ended(status, ending.outcome)
         cause = cause_of(error) if error is not None else None
         if cause is not None and error is not None:
-            self.breakers.failed(offer.backend, offer.model, now, outcome, cause, error.retry_after)
-        elif status is None or outcome == "cancelled":
+            self.breakers.failed(offer.backend, offer.model, now, error.message, cause, error.retry_after)
+        elif status is None or ending.outcome == "cancelled":
             self.breakers.left(offer.backend, offer.model)
         else:
             self.breakers.succeeded(offer.backend, offer.model)
@@ -118,7 +127,7 @@ class Accounts:
             "frozen" if frozen else "late",
         )
 
-    def over(self, asked: Asked, answer: Answer | None, status: int | None, outcome: str) -> None:
+    def over(self, asked: Asked, answer: Answer | None, status: int | None, ending: Ending) -> None:
         """The request is over; ``answer`` is what the client was given, if anything."""
         decision, now = asked.decision, time.monotonic()
         last = decision.attempts[-1] if decision.attempts else None
@@ -129,7 +138,7 @@ class Accounts:
                 if attempt.outcome == "open":
                     attempt.outcome = "overtaken"
             self._measure(asked, answer, now)
-        self.records.over(decision, now - asked.ticket.arrived, status, outcome)
+        self.records.over(decision, now - asked.ticket.arrived, status, ending)
         self.recorder(decision)
         if self._bus.watched:
             self._bus.publish(
@@ -137,12 +146,13 @@ class Accounts:
                     id=decision.id,
                     model=decision.model,
                     backend=last.backend if last is not None else None,
-                    outcome=outcome,
+                    outcome=ending.outcome,
+                    detail=ending.detail,
                     seconds=decision.seconds or 0.0,
                     tokens=decision.completion_tokens,
                     target=last.model if last is not None else None,
                     status=status,
-                    verdict=verdict(status, outcome),
+                    verdict=verdict(status, ending.outcome),
                 )
             )
 

@@ -26,6 +26,7 @@ from ..router import (
 )
 from ..router import plan as decide
 from ..router.breaker import State, counts
+from ..router.outcome import CANCELLED, OK, Ending, failed
 from ..wire import Counts
 from . import patience
 from .accounts import Accounts
@@ -123,13 +124,13 @@ class Dispatcher:
                 self._start(asked, chosen)
             answer = await self._try_all(asked, chosen)
         except BagoError as error:
-            self._over(asked, None, error.status, error.message)
+            self._over(asked, None, error.status, failed(error))
             raise
         except asyncio.CancelledError:
-            self._over(asked, None, None, "cancelled")
+            self._over(asked, None, None, CANCELLED)
             raise
         except BaseException as error:
-            self._over(asked, None, 500, f"mistake: {type(error).__name__}")
+            self._over(asked, None, 500, Ending("failed", f"mistake: {type(error).__name__}"))
             raise
         answer.given = True
         row = answer.flight.row
@@ -267,13 +268,13 @@ class Dispatcher:
             if answer is not None:
                 answer.close(failure)
             else:
-                accounts.landed(flight, None, failure.message if failure else "cancelled", failure)
+                accounts.landed(flight, None, failed(failure) if failure else CANCELLED, failure)
                 self._waiting.wake()
             if lost and failure is None:
                 flight.attempt.outcome = "overtaken"
             if lost and not hedge:
                 accounts.overtaken(flight, shape, frozen=offer.peer and not admitted)
-            accounts.moved(asked, flight, flight.attempt.outcome)
+            accounts.moved(asked, flight, flight.attempt.outcome, flight.attempt.detail)
             raise
         accounts.answered(asked, flight, answer.status, not counts(answer.status))
         return answer
@@ -281,15 +282,15 @@ class Dispatcher:
     def _answer_over(self, asked: Asked, answer: Answer, error: BagoError | None) -> None:
         self._stalls.over(answer)
         status, flight = answer.status, answer.flight
-        outcome = error.message if error else "ok" if answer.done else "cancelled"
+        ending = failed(error) if error else OK if answer.done else CANCELLED
         if error is None and counts(status) and not answer.mistaken:  # its own word, which the client gets
             error = answered(status, answer.node, answer.retry_after)
-            outcome = error.message
-        self.accounts.landed(flight, status, outcome, error)
+            ending = failed(error)
+        self.accounts.landed(flight, status, ending, error)
         self._waiting.wake()
         if answer.given:
-            self._over(asked, answer, status, outcome)
+            self._over(asked, answer, status, ending)
 
-    def _over(self, asked: Asked, answer: Answer | None, status: int | None, outcome: str) -> None:
+    def _over(self, asked: Asked, answer: Answer | None, status: int | None, ending: Ending) -> None:
         self.queue.ended(asked.ticket, time.monotonic())
-        self.accounts.over(asked, answer, status, outcome)
+        self.accounts.over(asked, answer, status, ending)

@@ -15,7 +15,7 @@ import msgspec
 
 from ..errors import NotFound
 from ..router import Inputs, Plan, Row, Shape, plan
-from ..router.outcome import verdict
+from ..router.outcome import Ending, verdict
 from ..wire import Counts, Decision
 from .base import Request
 
@@ -67,14 +67,14 @@ class Records:
         if id in self._decisions:  # else it waited so long that its record made room
             self._kept[id] = self._shared(inputs), _mark(chosen)
 
-    def over(self, decision: Decision, seconds: float, status: int | None, outcome: str) -> None:
+    def over(self, decision: Decision, seconds: float, status: int | None, ending: Ending) -> None:
         """A request is over; of its token counts those that are known count."""
         decision.seconds = seconds
         decision.status = status
-        decision.outcome = outcome
+        decision.outcome, decision.detail, decision.cause = ending
         counts = self.counts
         counts.in_flight -= 1
-        kind = verdict(status, outcome)
+        kind = verdict(status, ending.outcome)
         setattr(counts, kind, getattr(counts, kind) + 1)
         counts.prompt_tokens += decision.prompt_tokens or 0
         counts.completion_tokens += decision.completion_tokens or 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ..wire import Outcome
 from .outcome import verdict
 
 DEFAULT_SPEED = 50.0
@@ -71,7 +72,7 @@ class Load(msgspec.Struct, kw_only=True):
         self.in_flight -= 1
         self.work -= work
 
-    def ended(self, status: int | None, outcome: str) -> None:
+    def ended(self, status: int | None, outcome: Outcome) -> None:
         """An attempt is over, with the ``status`` and the ``outcome`` that its decision records."""
         kind = verdict(status, outcome)
         setattr(self, kind, getattr(self, kind) + 1)

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from ..wire import Verdict
+from typing import NamedTuple
+
+from ..errors import BagoError, Cause
+from ..wire import Outcome, Verdict
 
 
-def verdict(status: int | None, outcome: str) -> Verdict:
+class Ending(NamedTuple):
+    """How it ended, with the sentence and the cause of a failure."""
+
+    outcome: Outcome
+    detail: str | None = None
+    cause: Cause | None = None
+
+
+OK = Ending("ok")
+CANCELLED = Ending("cancelled")
+
+
+def failed(error: BagoError) -> Ending:
+    """It ended with ``error``."""
+    return Ending("failed", error.message, error.cause)
+
+
+def verdict(status: int | None, outcome: Outcome) -> Verdict:
     """What counts for statistics, from the ``status`` and the ``outcome`` that a decision records.
 
     A whole answer with a status from 400 on has failed, whoever is to blame.

@@ -46,7 +46,7 @@ from .nodes import (
 )
 from .resources import GpuInfo, Resources
 from .routes import RouteInfo, RouteWanted
-from .routing import Attempt, Candidate, Decision, Rejection, Verdict
+from .routing import Attempt, Candidate, Decision, Outcome, Rejection, Verdict
 from .stats import StatsRow, StatsSeries
 from .status import Counts, Drain, NodeFile, Place, Status
 from .topology import Condition, Rank, Topology, TopologyEdge, TopologyNode
@@ -81,6 +81,7 @@ __all__ = [
     "NodeFile",
     "NodeInfo",
     "NodeSettings",
+    "Outcome",
     "Ping",
     "Place",
     "Progress",

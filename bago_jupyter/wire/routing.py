@@ -6,10 +6,13 @@ from typing import Literal
 
 import msgspec
 
+from ..errors import Cause
 from .base import Message
 
 Verdict = Literal["ok", "failed", "cancelled"]
 """How a request, or an attempt at it, counts."""
+Outcome = Literal["open", "ok", "failed", "cancelled", "overtaken"]
+"""How a request, or an attempt at it, went; ``ok`` is an answer that came whole, whatever its status."""
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -63,8 +66,11 @@ class Attempt(Message, gc=False):
     status: int | None = None
     hedge: bool = False
     """Whether it ran beside an earlier attempt that was late."""
-    outcome: str = "open"
-    """``ok``, ``cancelled``, ``overtaken``, or the cause of the failure."""
+    outcome: Outcome = "open"
+    detail: str | None = None
+    """The failure in a sentence."""
+    cause: Cause | None = None
+    """What the node made of the failure."""
 
 
 class Decision(Message, gc=False):
@@ -85,7 +91,10 @@ class Decision(Message, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     status: int | None = None
-    outcome: str = "open"
+    outcome: Outcome = "open"
+    detail: str | None = None
+    """The failure in a sentence."""
+    cause: Cause | None = None
     seconds: float | None = None
     replayed: bool | None = None
     """Whether its inputs, decided again, gave the same plan."""

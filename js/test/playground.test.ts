@@ -35,6 +35,8 @@ const attempt: Attempt = {
   status: 200,
   hedge: false,
   outcome: "ok",
+  detail: null,
+  cause: null,
 };
 
 const candidate: Candidate = {
@@ -74,6 +76,8 @@ const decision: Decision = {
   completion_tokens: 2,
   status: 200,
   outcome: "ok",
+  detail: null,
+  cause: null,
   seconds: 1,
   replayed: true,
 };
@@ -124,7 +128,7 @@ test("why an answer came from there", () => {
     ["cloud", "", "ruled out", "health: it is down"],
   ]);
   const raced = [
-    { ...attempt, outcome: "overtaken", status: null },
+    { ...attempt, outcome: "overtaken" as const, status: null },
     { ...attempt, node: "late", hedge: true },
   ];
   assert.deepEqual(

@@ -68,7 +68,8 @@ def test_after_the_first_byte_the_error_is_the_readers() -> None:
             with pytest.raises(UpstreamFailed, match="in the middle"):
                 await answer.read()
             assert not mesh.servers[1].calls
-            assert mesh.last.outcome.startswith("The backend closed")
+            assert (mesh.last.detail or "").startswith("The backend closed")
+            assert (mesh.last.outcome, mesh.last.cause) == ("failed", "broken")
             assert (mesh.dispatcher.counts.failed, mesh.dispatcher.counts.in_flight) == (1, 0)
 
     run(main())
@@ -276,7 +277,8 @@ def test_the_reason_of_a_pause_is_the_failure() -> None:
         async with Mesh(answers(503)) as mesh:
             for _ in range(3):
                 assert (await (await mesh.open()).read_all()) != b""
-                assert mesh.last.outcome == "a answered 503."
+                assert (mesh.last.outcome, mesh.last.detail) == ("failed", "a answered 503.")
+                assert mesh.last.cause == "error"
             with pytest.raises(Unavailable, match=r"paused after failures: a answered 503\."):
                 await mesh.open()
 

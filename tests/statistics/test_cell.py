@@ -22,9 +22,9 @@ def test_outcomes() -> None:
     cell = counted(
         decision(),
         decision(status=400),
-        decision(status=503, outcome="No backend answered."),
+        decision(status=503, outcome="failed", detail="No backend answered."),
         decision(status=None, outcome="cancelled", node=None),
-        decision(outcome="The backend broke off.", status=200),
+        decision(outcome="failed", detail="The backend broke off.", status=200),
     )
     assert (cell.requests, cell.ok, cell.failed, cell.cancelled) == (5, 1, 3, 1)
     assert sum(cell.latency) == 1, "only complete answers have a latency"
@@ -58,7 +58,7 @@ decisions = st.builds(
     seconds=st.floats(0, 500),
     first=st.none() | st.floats(0, 100),
     status=st.sampled_from([200, 400, 503, None]),
-    outcome=st.sampled_from(["ok", "cancelled", "broken"]),
+    outcome=st.sampled_from(["ok", "cancelled", "failed"]),
     tokens=st.tuples(st.none() | st.integers(0, 1000), st.none() | st.integers(0, 1000)),
 )
 

@@ -31,7 +31,7 @@ def test_model_and_node_are_those_that_answered() -> None:
     collector = Collector()
     asked = decision("beta/smol", node=None, ended=AT)
     asked.attempts = [
-        Attempt(backend="a", node="alpha", model="smol", started=0, outcome="refused"),
+        Attempt(backend="a", node="alpha", model="smol", started=0, outcome="failed", cause="refused"),
         Attempt(backend="b", node="beta", model="smol-v2", started=0, outcome="ok"),
         Attempt(backend="c", node="gamma", model="smol", started=0, outcome="overtaken"),
     ]

@@ -88,7 +88,11 @@ def test_the_order_and_the_figures(tmp_path: Path) -> None:
     async def work(made: Statistics) -> None:
         for number in range(100):
             made.record(decision("a", first=0.1, seconds=1.1 if number < 90 else 9.0, tokens=(10, 51)))
-        made.record(decision("b", node=None, status=404, outcome="No such model.", tokens=(None, None)))
+        made.record(
+            decision(
+                "b", node=None, status=404, outcome="failed", detail="No such model.", tokens=(None, None)
+            )
+        )
         row, other = await made.summary(("model", "node"))
         assert (row.model, row.node, row.requests, row.failed) == ("a", "here", 100, 0)
         assert (other.model, other.node, other.requests, other.failed) == ("b", "", 1, 1)
