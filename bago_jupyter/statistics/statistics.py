@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -162,10 +163,17 @@ class Statistics:
 
 
 async def _aside(work: Callable[..., T], *arguments: Any) -> T:
-    """Run ``work`` in a thread, or here where the interpreter ends and there are no threads any more."""
-    try:
-        return await asyncio.to_thread(work, *arguments)
-    except RuntimeError as error:
-        if "shutdown" not in str(error):
-            raise
+    """Run ``work`` in a thread, or here where no thread takes it, as when the interpreter ends."""
+    taken = threading.Lock()
+
+    def take() -> T:
+        if not taken.acquire(blocking=False):
+            raise RuntimeError("it was done elsewhere")
         return work(*arguments)
+
+    try:
+        return await asyncio.to_thread(take)
+    except RuntimeError:
+        if taken.locked():
+            raise
+        return take()

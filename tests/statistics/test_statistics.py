@@ -298,3 +298,26 @@ def test_minutes_are_kept_as_long_as_they_are_asked_for() -> None:
     now = time.time()
     assert query.whole(query.MINUTES_KEPT, now).start >= (now - query.MINUTES_KEPT) // 3600 * 3600
     assert query.steps(query.MINUTES_KEPT + 1, now, 1000).step % 3600 == 0
+
+
+def test_what_no_thread_takes_is_done_here_and_once() -> None:
+    done: list[int] = []
+
+    async def run() -> None:
+        await asyncio.get_running_loop().shutdown_default_executor()
+        assert await statistics._aside(lambda: done.append(1) or len(done)) == 1
+
+    asyncio.run(run())
+    assert done == [1]
+
+
+def test_what_fails_in_its_thread_is_not_done_again() -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        done.append(1)
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    with pytest.raises(RuntimeError, match="cannot schedule"):
+        asyncio.run(statistics._aside(fail))
+    assert done == [1]
