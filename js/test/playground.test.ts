@@ -112,6 +112,13 @@ test("seconds have two digits that mean something", () => {
   ]);
 });
 
+test("of a failure the sentence is shown", () => {
+  const failed = { outcome: "failed", detail: "attic answered 503.", cause: "error", status: 503 } as const;
+  assert.match(summary({ ...decision, ...failed }), /balanced · attic answered 503\.$/);
+  const [row] = explained({ ...decision, attempts: [{ ...attempt, ...failed }] });
+  assert.equal(row?.[2], "attic answered 503. 503");
+});
+
 test("why an answer came from there", () => {
   assert.equal(
     summary({ ...decision, queued: 0.5 }),
