@@ -26,7 +26,7 @@ from ..router import (
 )
 from ..router import plan as decide
 from ..router.breaker import State, counts
-from ..router.outcome import CANCELLED, OK, Ending, failed
+from ..router.outcome import CANCELLED, OK, OVERTAKEN, Ending, failed
 from ..wire import Counts
 from . import patience
 from .accounts import Accounts
@@ -271,7 +271,7 @@ class Dispatcher:
                 accounts.landed(flight, None, failed(failure) if failure else CANCELLED, failure)
                 self._waiting.wake()
             if lost and failure is None:
-                flight.attempt.outcome = "overtaken"
+                flight.attempt.outcome, flight.attempt.detail, flight.attempt.cause = OVERTAKEN
             if lost and not hedge:
                 accounts.overtaken(flight, shape, frozen=offer.peer and not admitted)
             accounts.moved(asked, flight, flight.attempt.outcome, flight.attempt.detail)
