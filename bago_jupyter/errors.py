@@ -42,6 +42,15 @@ LONGEST = 1500
 """Characters of a message; a longer one is cut in its middle, so that what to do stays readable."""
 
 
+def cause_of_status(status: int) -> Cause:
+    """What an answer that is an error says, its key aside."""
+    if status == 429:
+        return "limit"
+    if status >= 500:
+        return "error"
+    return "gone" if status == 404 else "request"
+
+
 class BagoError(Exception):
     """Base of all errors raised on purpose; ``str(error)`` is safe to show (it holds no secret)."""
 

@@ -13,7 +13,7 @@ import msgspec
 from ..errors import BagoError
 from ..router import Offer, Plan, Row
 from ..router.breaker import State, counts
-from ..router.outcome import CANCELLED, OK, Ending, failed
+from ..router.outcome import CANCELLED, OK, OVERTAKEN, Ending, failed
 from . import patience
 from .answer import Answer
 from .base import Backend, Beginner, Begun
@@ -160,7 +160,7 @@ class Attempts:
                 books.landed(flight, None, ending, failure, time.monotonic())
                 self._landed()
             if lost and failure is None:
-                flight.outcome = "overtaken"
+                flight.outcome, flight.detail, flight.cause = OVERTAKEN
             if lost and not hedge:
                 books.overtaken(flight, record.shape, frozen=offer.peer and not admitted)
             books.moved(record, flight, flight.outcome, flight.detail)

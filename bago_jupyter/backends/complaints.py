@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from ..errors import BagoError, Cause
+from ..errors import BagoError, Cause, cause_of_status
 
 _MISTAKE = re.compile(
     rb"(?P<unsupported>(?:image|audio|video) input is not supported|\"code\"\s*:\s*\"unsupported\")"
@@ -84,8 +84,10 @@ class _UpstreamBody(msgspec.Struct):
 class Retold(BagoError):
     """An error that a backend answered, retold for clients of the same dialect."""
 
-    def __init__(self, status: int, message: str, type: str, code: str, param: str | None):
-        super().__init__(message, param=param)
+    def __init__(
+        self, status: int, message: str, type: str, code: str, param: str | None, cause: Cause | None = None
+    ):
+        super().__init__(message, param=param, cause=cause or cause_of_status(status))
         self.status = status  # type: ignore[misc]
         self.type = type  # type: ignore[misc]
         self.code = code  # type: ignore[misc]
@@ -104,8 +106,8 @@ def retell(status: int, body: bytes) -> Retold | None:
     if isinstance(error.code, str) or (error.code is None and error.type is not None):
         return None
     if error.type == "exceed_context_size_error":
-        return Retold(400, error.message, "invalid_request_error", _CODES["context"], "messages")
+        return Retold(400, error.message, "invalid_request_error", _CODES["context"], "messages", "context")
     if status == 500 and (cause := mistake(error.message.encode())) is not None:
-        return Retold(400, error.message, "invalid_request_error", _CODES[cause], error.param)
+        return Retold(400, error.message, "invalid_request_error", _CODES[cause], error.param, cause)
     kind = "invalid_request_error" if status < 500 else "server_error"
     return Retold(status, error.message, kind, error.type or kind, error.param)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import time
 
-from ..errors import BagoError, Cause, Unavailable, Unsupported
+from ..errors import BagoError, Cause, Unavailable, Unsupported, cause_of_status
 from ..router import Offer
 from ..router.breaker import counts
 from .answer import Answer
@@ -60,15 +60,6 @@ class Gone(Unavailable):
 def cause_of(error: BagoError) -> Cause | None:
     """What a breaker makes of ``error``; ``None`` where it says nothing of the backend."""
     return None if error.cause in HARMLESS else error.cause
-
-
-def cause_of_status(status: int) -> Cause:
-    """What an answer that is an error says, its key aside."""
-    if status == 429:
-        return "limit"
-    if status >= 500:
-        return "error"
-    return "gone" if status == 404 else "request"
 
 
 def answered(status: int, node: str, retry_after: bytes | None) -> BagoError:

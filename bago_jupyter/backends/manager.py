@@ -14,6 +14,7 @@ import msgspec
 from ..errors import UpstreamFailed, UpstreamTimeout
 from ..http1 import Pool, Response
 from ..trust.secret import Secret
+from .complaints import about_clock, about_domain
 from .failures import seconds
 from .signing import VERSION, Signer
 from .target import split, trusting
@@ -139,7 +140,7 @@ class Manager:
         manager = f"The manager of {self.name}"
         what = f"{status}: {said}" if said else str(status)
         skew = None if clock is None else time.time() - clock
-        if status in (400, 401) and ("date/time sync" in said.lower() or abs(skew or 0) > WINDOW):
+        if status in (400, 401) and (about_clock(said) or abs(skew or 0) > WINDOW):
             return ManagerRefused(
                 f"{manager} refuses the time of this machine, {_by_how_much(skew)}; set the clock right, both"
                 f" may differ by {WINDOW / 60:.0f} minutes at most."
@@ -149,7 +150,7 @@ class Manager:
                 f"{manager} does not take the access key and secret key ({what}); check both, and that the"
                 f" URL is the manager's own."
             )
-        if "domain" in said.lower() and status in (400, 403, 404):
+        if about_domain(said) and status in (400, 403, 404):
             return ManagerRefused(f"{manager} does not take the domain {self._signer.domain!r} ({what}).")
         if status == 403:
             return ManagerRefused(f"{manager} forbids this to the access key ({what}).")

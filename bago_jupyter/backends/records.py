@@ -31,7 +31,7 @@ class Records:
     def __init__(self) -> None:
         self.counts = Counts()
         self.kept: OrderedDict[str, Record] = OrderedDict()
-        """By id, the oldest first. Whoever takes a request in adds it and drops what is beyond :data:`KEPT`."""
+        """By id, the oldest first. Whoever takes one in drops what is beyond :data:`KEPT`."""
         self._rows: dict[str, tuple[Row, ...]] = {}
         """The latest rows by model."""
 

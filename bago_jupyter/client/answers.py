@@ -49,13 +49,14 @@ def error_of(failure: dict[str, Any]) -> errors.BagoError:
 
 
 @contextmanager
-def reachable(url: str) -> Iterator[None]:
+def reachable(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None]:
+    """What goes wrong on the way to the node at ``url``, as :class:`~bago_jupyter.errors.NodeUnreachable`."""
     try:
         yield
     except httpx.TimeoutException:
         raise errors.NodeUnreachable(f"The node at {url} does not answer in time.") from None
-    except RuntimeError as error:
-        if "closed" not in str(error):
+    except RuntimeError:
+        if not http.is_closed:
             raise
         raise errors.NodeUnreachable("This client was closed; bago.node() gives a new one.") from None
     except httpx.TransportError:

@@ -246,7 +246,7 @@ class AsyncNodeClient(Base):
         await self.close()
 
     async def _call(self, call: Call[T]) -> T:
-        with reachable(self.url):
+        with reachable(self.url, self._http):
             response = await self._http.request(
                 call.method, call.path, content=encode(call.body), params=call.params
             )
@@ -254,7 +254,7 @@ class AsyncNodeClient(Base):
 
     @asynccontextmanager
     async def _stream(self, call: Call[Any]) -> AsyncIterator[httpx.Response]:
-        with reachable(self.url):
+        with reachable(self.url, self._http):
             async with self._http.stream(
                 call.method, call.path, content=encode(call.body), timeout=STREAM
             ) as response:

@@ -310,7 +310,7 @@ class NodeClient(Base):
         self.close()
 
     def _call(self, call: Call[T]) -> T:
-        with reachable(self.url):
+        with reachable(self.url, self._http):
             response = self._http.request(
                 call.method, call.path, content=encode(call.body), params=call.params
             )
@@ -319,7 +319,7 @@ class NodeClient(Base):
     @contextmanager
     def _stream(self, call: Call[Any]) -> Iterator[httpx.Response]:
         with (
-            reachable(self.url),
+            reachable(self.url, self._http),
             self._http.stream(call.method, call.path, content=encode(call.body), timeout=STREAM) as response,
         ):
             if response.status_code >= 400:

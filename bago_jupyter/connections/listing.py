@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..backends.complaints import about_key
 from ..backends.http import Found
 from ..backends.target import Target
 from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
@@ -41,6 +42,7 @@ class KeyRefused(BagoError):
 
     status = 502
     code = "key_refused"
+    cause = "key"
 
 
 class Warming(BagoError):
@@ -126,7 +128,7 @@ async def fetch(target: Target, path: str, timeout: float = TIMEOUT) -> bytes:
     status = exchange.status
     if status == 200 and complete:
         return body
-    if status in (401, 403) or (status == 400 and b"api key" in body.lower()):  # Gemini's way to refuse one
+    if status in (401, 403) or (status == 400 and about_key(body)):
         raise KeyRefused(f"the key is refused ({status})" if target.key else f"it wants a key ({status})")
     if status == 503:
         raise Warming("it is warming up (503)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from ..backends.complaints import about_model
 from ..backends.target import Target
 from ..errors import UpstreamFailed
 from ..router.shape import Dialect
@@ -48,6 +49,6 @@ async def _speaks(target: Target, path: str, timeout: float) -> bool:
         raise KeyRefused(
             f"the key is refused ({exchange.status})" if target.key else f"it wants a key ({exchange.status})"
         )
-    if exchange.status == 404:  # there are servers that miss the model before anything else
-        return b"model" in body.lower()
+    if exchange.status == 404:
+        return about_model(body)
     return exchange.status not in NOT_THERE

@@ -170,8 +170,6 @@ class Incoming:
             parts.append(self.extra)
         if not self.keep_alive or not self.arrived:
             parts.append(b"connection: close\r\n")
-        elif self.old:
-            parts.append(b"connection: keep-alive\r\n")
         if status in BODILESS:
             parts.append(b"\r\n")
         else:
@@ -194,12 +192,9 @@ class Incoming:
             parts += (name, b": ", value, b"\r\n")
             measured = measured or name == b"content-length"
         self._mute = status in BODILESS or self.method == b"HEAD"
-        if not measured and not self._mute:
-            if self.old:
-                self.keep_alive = False  # the end of the connection is the end of the body
-            else:
-                self._chunked = True
-                parts.append(b"transfer-encoding: chunked\r\n")
+        if not measured and not self._mute and not self.old:  # to HTTP/1.0 the end of the connection says it
+            self._chunked = True
+            parts.append(b"transfer-encoding: chunked\r\n")
         if self.extra:
             parts.append(self.extra)
         parts.append(b"\r\n" if self.keep_alive and self.arrived else b"connection: close\r\n\r\n")

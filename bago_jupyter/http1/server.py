@@ -137,7 +137,7 @@ class ServerConnection(asyncio.Protocol):
         if parser.should_upgrade():
             return
         old = parser.get_http_version() != "1.1"
-        keep_alive = parser.should_keep_alive()
+        keep_alive = not old and parser.should_keep_alive()
         incoming = Incoming(self, parser.get_method(), self._target, self._headers, keep_alive, old)
         self._target, self._headers, self._head = b"", [], 0
         self._arriving = incoming

@@ -18,6 +18,7 @@ class Ending(NamedTuple):
 
 OK = Ending("ok")
 CANCELLED = Ending("cancelled")
+OVERTAKEN = Ending("overtaken")
 
 
 def failed(error: BagoError) -> Ending:

@@ -10,7 +10,7 @@ import msgspec
 from ..client import AsyncNodeClient, NodeClient
 from ..errors import BagoError, InvalidRequest
 from ..events import AnyEvent, RequestEnded, RequestMoved, RequestStarted
-from ..wire import Topology
+from ..wire import Outcome, Topology
 from . import picture
 from .base import bundle
 from .live import LiveView
@@ -38,12 +38,13 @@ class MeshView(LiveView):
         match event:
             case RequestStarted(id=id, backend=backend, target=target):
                 return _told("started", id, backend, target)
-            case RequestMoved(id=id, backend=backend, target=target, outcome=outcome):
-                return _told("moved", id, backend, target, outcome)
-            case RequestEnded(id=id, backend=backend, target=target, outcome=outcome, status=status):
+            case RequestMoved(id=id, backend=backend, target=target, outcome=outcome, detail=detail):
+                return _told("moved", id, backend, target, outcome, detail)
+            case RequestEnded(id=id, backend=backend, target=target, outcome=outcome, detail=detail):
                 ok = event.verdict == "ok"
-                said = f"HTTP {status}" if outcome == "ok" and not ok else outcome
-                return _told("ended", id, backend, target, said, ok)
+                if outcome == "ok" and not ok:
+                    detail = f"HTTP {event.status}"
+                return _told("ended", id, backend, target, outcome, detail, ok)
         return None
 
     async def respond(self, kind: str, request: dict[str, Any]) -> Any:
@@ -73,7 +74,8 @@ def _told(
     id: str,
     backend: str | None,
     target: str | None,
-    outcome: str | None = None,
+    outcome: Outcome | None = None,
+    detail: str | None = None,
     ok: bool | None = None,
 ) -> dict[str, Any]:
     return {
@@ -82,6 +84,7 @@ def _told(
         "backend": None if backend is None else f"backend:{backend}",
         "model": None if backend is None or target is None else f"model:{backend}/{target}",
         "outcome": outcome,
+        "detail": detail,
         "ok": ok,
     }
 

@@ -142,6 +142,22 @@ export interface Candidate {
   weight: number;
 }
 
+export type Outcome = "open" | "ok" | "failed" | "cancelled" | "overtaken";
+
+export type Cause =
+  | "refused"
+  | "frozen"
+  | "broken"
+  | "error"
+  | "limit"
+  | "late"
+  | "key"
+  | "forbidden"
+  | "gone"
+  | "unsupported"
+  | "context"
+  | "request";
+
 export interface Attempt {
   backend: string;
   node: string;
@@ -152,7 +168,9 @@ export interface Attempt {
   ended: number | null;
   status: number | null;
   hedge: boolean;
-  outcome: string;
+  outcome: Outcome;
+  detail: string | null;
+  cause: Cause | null;
 }
 
 export interface Decision {
@@ -170,7 +188,10 @@ export interface Decision {
   prompt_tokens: number | null;
   completion_tokens: number | null;
   status: number | null;
-  outcome: string;
+  outcome: Outcome;
+  detail: string | null;
+  cause: Cause | null;
   seconds: number | null;
+  verdict: "ok" | "failed" | "cancelled" | null;
   replayed: boolean | null;
 }

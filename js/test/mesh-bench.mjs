@@ -41,11 +41,11 @@ for (const [nodes, backends, models, streams] of [
             const b = id % backends;
             const at = { id: `r${id}`, backend: `backend:b${b}`, model: `model:b${b}/m${id % models}` };
             tell([
-              { ...at, event: "started", outcome: null, ok: null },
-              { ...at, event: "moved", outcome: null, ok: null },
+              { ...at, event: "started", outcome: null, detail: null, ok: null },
+              { ...at, event: "moved", outcome: null, detail: null, ok: null },
             ]);
             const old = { ...at, id: `r${id - streams}` };
-            tell([{ ...old, event: "ended", outcome: "ok", ok: id % 9 > 0 }]);
+            tell([{ ...old, event: "ended", outcome: "ok", detail: null, ok: id % 9 > 0 }]);
             id++;
           }
           if (steer) {

@@ -234,6 +234,7 @@ const tell = (event: Happening["event"], id: string, more: Partial<Happening> = 
   backend: "backend:0",
   model: "model:0/0",
   outcome: null,
+  detail: null,
   ok: null,
   ...more,
 });
@@ -273,7 +274,7 @@ test("a failure comes back red, and the way to the next backend is green", () =>
   const flow = new Flow();
   flow.happened(tell("started", "1"), 0);
   flow.advance(10_000);
-  flow.happened(tell("moved", "1", { outcome: "connection refused" }), 10_000);
+  flow.happened(tell("moved", "1", { outcome: "failed", detail: "connection refused" }), 10_000);
   const spots = [...flow.spots(10_100)].map(({ edge, bad }) => [edge, bad]);
   assert.deepEqual(spots, [[WAY[2], true]]);
   assert.deepEqual([...flow.flashes.keys()], WAY.slice(1));

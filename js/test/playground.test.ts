@@ -35,6 +35,8 @@ const attempt: Attempt = {
   status: 200,
   hedge: false,
   outcome: "ok",
+  detail: null,
+  cause: null,
 };
 
 const candidate: Candidate = {
@@ -74,6 +76,8 @@ const decision: Decision = {
   completion_tokens: 2,
   status: 200,
   outcome: "ok",
+  detail: null,
+  cause: null,
   seconds: 1,
   replayed: true,
 };
@@ -108,6 +112,13 @@ test("seconds have two digits that mean something", () => {
   ]);
 });
 
+test("of a failure the sentence is shown", () => {
+  const failed = { outcome: "failed", detail: "attic answered 503.", cause: "error", status: 503 } as const;
+  assert.match(summary({ ...decision, ...failed }), /balanced · attic answered 503\.$/);
+  const [row] = explained({ ...decision, attempts: [{ ...attempt, ...failed }] });
+  assert.equal(row?.[2], "attic answered 503. 503");
+});
+
 test("why an answer came from there", () => {
   assert.equal(
     summary({ ...decision, queued: 0.5 }),
@@ -124,7 +135,7 @@ test("why an answer came from there", () => {
     ["cloud", "", "ruled out", "health: it is down"],
   ]);
   const raced = [
-    { ...attempt, outcome: "overtaken", status: null },
+    { ...attempt, outcome: "overtaken" as const, status: null },
     { ...attempt, node: "late", hedge: true },
   ];
   assert.deepEqual(

@@ -7,8 +7,8 @@ import socket
 import httpx
 import pytest
 
-from bago_jupyter.http1.limits import MAX_HEAD
 from bago_jupyter.client import NodeClient
+from bago_jupyter.http1.limits import MAX_HEAD
 
 LINE = b"GET /health HTTP/1.1\r\nhost: localhost\r\n"
 

@@ -88,7 +88,8 @@ def test_nobody_is_asked_twice_without_a_free_slot_elsewhere() -> None:
             mesh.request["header_timeout"] = 1.5
             assert b"usage" in await mesh.ask()
             assert not any(attempt.hedge for attempt in mesh.last.attempts)
-            assert "no response header" in mesh.last.attempts[0].detail
+            assert "no response header" in (mesh.last.attempts[0].detail or "")
+            assert mesh.last.attempts[0].cause == "frozen"
 
     run(main())
 
@@ -123,7 +124,8 @@ def test_a_stream_that_stops_in_the_middle_is_broken_off() -> None:
             with pytest.raises(UpstreamTimeout, match=r"sent nothing for 0\.1 s"):
                 await answer.read()
             await asyncio.wait_for(mesh.servers[0].calls[0].gone.wait(), 30)
-            assert "sent nothing" in mesh.last.detail
+            assert "sent nothing" in (mesh.last.detail or "")
+            assert (mesh.last.outcome, mesh.last.cause) == ("failed", "frozen")
 
     run(main())
 

@@ -1,13 +1,14 @@
-"""The model of a chat that names none."""
+"""The model of a chat that names none, and a node that cannot be reached."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
-from bago_jupyter.client.answers import pick, pick_anywhere
-from bago_jupyter.errors import ModelNotFound
+from bago_jupyter.client.answers import pick, pick_anywhere, reachable
+from bago_jupyter.errors import ModelNotFound, NodeUnreachable
 from bago_jupyter.wire import ModelInfo
 
 
@@ -47,3 +48,15 @@ def test_then_one_of_a_peer_and_then_one_of_a_connection() -> None:
 def test_what_cannot_answer_is_passed_over(useless: dict[str, str]) -> None:
     with pytest.raises(ModelNotFound, match="bago pull"):
         pick_anywhere(listed(a=[place("peer:1", **useless)]))
+
+
+def test_a_closed_client_says_so() -> None:
+    http = httpx.Client()
+    http.close()
+    with pytest.raises(NodeUnreachable, match="client was closed"), reachable("http://x", http):
+        http.get("http://127.0.0.1:9")
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_closed_client() -> None:
+    with httpx.Client() as http, pytest.raises(RuntimeError), reachable("http://x", http):
+        raise RuntimeError("the door is closed")

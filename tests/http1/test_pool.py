@@ -12,8 +12,8 @@ import pytest
 from faults import Call, Faults
 
 from bago_jupyter.errors import UpstreamFailed, UpstreamTimeout
-from bago_jupyter.loops import loop_factory
 from bago_jupyter.http1 import Pool, Response
+from bago_jupyter.loops import loop_factory
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n"
 

@@ -13,6 +13,7 @@ from bago_jupyter.backends.dialects import ENDPOINTS
 from bago_jupyter.router import Affinity, Breakers, Inputs, Load, Offer, Shape, Table, plan, survey
 from bago_jupyter.wire import Candidate
 
+
 def reserve(load: Load, work: int, turn: int = 0) -> None:
     load.in_flight += 1
     load.work += work

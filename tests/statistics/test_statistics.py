@@ -87,7 +87,9 @@ def test_nothing_is_counted_twice_while_it_is_written(tmp_path: Path) -> None:
 def test_the_order_and_the_figures(tmp_path: Path) -> None:
     async def work(made: Statistics) -> None:
         for number in range(100):
-            made.collector.record(decision("a", first=0.1, seconds=1.1 if number < 90 else 9.0, tokens=(10, 51)))
+            made.collector.record(
+                decision("a", first=0.1, seconds=1.1 if number < 90 else 9.0, tokens=(10, 51))
+            )
         made.collector.record(
             decision(
                 "b", node=None, status=404, outcome="failed", detail="No such model.", tokens=(None, None)

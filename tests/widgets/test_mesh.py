@@ -156,24 +156,35 @@ def test_an_answer_with_an_error_status_is_no_success() -> None:
     )
     told = MeshView.passing(view(), ended)
     assert told is not None
-    assert (told["ok"], told["outcome"], told["model"]) == (False, "HTTP 500", "model:b/t")
+    assert (told["ok"], told["outcome"], told["detail"]) == (False, "ok", "HTTP 500")
+    assert told["model"] == "model:b/t"
 
 
 def test_events_name_the_nodes_of_the_picture() -> None:
     started = MeshView.passing(view(), RequestStarted(id="1", model="m", backend="peer:ab", target="t"))
-    moved = MeshView.passing(view(), RequestMoved(id="1", backend="peer:ab", target="t", outcome="refused"))
+    moved = MeshView.passing(
+        view(), RequestMoved(id="1", backend="peer:ab", target="t", outcome="failed", detail="refused")
+    )
     nobody = RequestEnded(
-        id="2", model="m", backend=None, outcome="no model", seconds=0.0, tokens=None, verdict="failed"
+        id="2",
+        model="m",
+        backend=None,
+        outcome="failed",
+        detail="no model",
+        seconds=0.0,
+        tokens=None,
+        verdict="failed",
     )
     assert started is not None and moved is not None
     assert (started["backend"], started["model"]) == ("backend:peer:ab", "model:peer:ab/t")
-    assert (moved["event"], moved["outcome"]) == ("moved", "refused")
+    assert (moved["event"], moved["outcome"], moved["detail"]) == ("moved", "failed", "refused")
     assert MeshView.passing(view(), nobody) == {
         "event": "ended",
         "id": "2",
         "backend": None,
         "model": None,
-        "outcome": "no model",
+        "outcome": "failed",
+        "detail": "no model",
         "ok": False,
     }
 

@@ -183,7 +183,8 @@ def test_failures_are_the_nodes_own_sentences(kernel: Any) -> None:
     failed = play.ended()
     assert failed["state"] == "failed" and "no-such" in failed["error"]
     why = play.must("why", request=failed["request"])
-    assert (why["model"], why["status"], why["outcome"]) == ("no-such", 404, failed["error"])
+    assert (why["model"], why["status"], why["detail"]) == ("no-such", 404, failed["error"])
+    assert (why["outcome"], why["cause"]) == ("failed", "gone")
     begun = len(kernel.messages)
     play.must("again")
     assert play.ended(begun)["error"] == failed["error"]

@@ -12,7 +12,7 @@ from bago_jupyter.errors import BagoError
 from bago_jupyter.events import Bus, LibraryChanged, Notice, RequestEnded, RequestStarted, RunnerChanged
 from bago_jupyter.router import Shape
 from bago_jupyter.widgets.pump import fold
-from bago_jupyter.wire import Counts, RunnerInfo, Status, Verdict
+from bago_jupyter.wire import Counts, Outcome, RunnerInfo, Status, Verdict
 
 
 def status() -> Status:
@@ -22,7 +22,7 @@ def status() -> Status:
     )  # fmt: skip
 
 
-def ended(verdict: Verdict, outcome: str = "ok", backend: str | None = "b") -> RequestEnded:
+def ended(verdict: Verdict, outcome: Outcome = "ok", backend: str | None = "b") -> RequestEnded:
     return RequestEnded(
         id="1", model="m", backend=backend, outcome=outcome, seconds=1, tokens=2, verdict=verdict
     )
@@ -45,7 +45,7 @@ def test_a_request_counts_once_however_many_are_asked() -> None:
     for attempt in (1, 2):
         fold(now, RequestStarted(id="1", model="m", backend=f"b{attempt}", attempt=attempt))
     assert (now.requests.total, now.requests.in_flight) == (1, 1)
-    fold(now, ended("failed", "No node has it.", backend=None))
+    fold(now, ended("failed", "failed", backend=None))
     assert (now.requests.total, now.requests.in_flight, now.requests.failed) == (2, 1, 1)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ...errors import UpstreamFailed
+from ...errors import UpstreamFailed, cause_of_status
+from ..complaints import said_too_long, too_long
 from .shapes import ClientDialect
 
 _STATUS_OF = {
@@ -36,17 +37,16 @@ _MESSAGES_TYPE = {
     503: "overloaded_error",
     504: "timeout_error",
 }
+TOO_LONG = "context_length_exceeded"
 _CHAT_TYPE = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-TOO_LONG = "prompt is too long"
-"""How Anthropic's message of a prompt beyond the context begins; clients compact their history by it."""
 
 
 class BackendError(UpstreamFailed):
     """An error that the backend told, as an answer or in the middle of a stream."""
 
     def __init__(self, status: int, message: str, kind: str, code: str, param: str | None = None):
-        super().__init__(message, param=param)
+        cause = "context" if status == 400 and code == TOO_LONG else cause_of_status(status)
+        super().__init__(message, param=param, cause=cause)
         self.status = status  # type: ignore[misc]
         self.type = kind  # type: ignore[misc]
         self.code = code  # type: ignore[misc]
@@ -79,8 +79,8 @@ def read_error(told: Any, status: int | None = None) -> BackendError:
             status = next((_STATUS_OF[name] for name in names if name in _STATUS_OF), 502)
     if status == 529:  # Anthropic's own for "overloaded"
         status = 503
-    if status == 400 and (_TOO_LONG.intersection(names) or message.startswith(TOO_LONG)):
-        return BackendError(400, message, "invalid_request_error", "context_length_exceeded", "messages")
+    if status == 400 and too_long(message, names):
+        return BackendError(400, message, "invalid_request_error", TOO_LONG, "messages")
     kind = _CHAT_TYPE.get(status) or ("invalid_request_error" if status < 500 else "server_error")
     param = told.get("param")
     return BackendError(
@@ -93,9 +93,7 @@ def error_body(error: BackendError, client: ClientDialect) -> bytes:
     if client == "chat":
         told = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
         return msgspec.json.encode({"error": told})
-    message = error.message
-    if error.code == "context_length_exceeded" and not message.startswith(TOO_LONG):
-        message = f"{TOO_LONG}: {message}"
+    message = said_too_long(error.message) if error.code == TOO_LONG else error.message
     kind = _MESSAGES_TYPE.get(error.status) or (
         "invalid_request_error" if error.status < 500 else "api_error"
     )

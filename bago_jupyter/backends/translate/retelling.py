@@ -45,7 +45,7 @@ class Retelling:
                 self._over = True
                 out += b"".join(last)
             else:
-                self.failure = UpstreamFailed(CUT)
+                self.failure = UpstreamFailed(CUT, cause="broken")
         return out
 
     def _tell(self, events: list[Event]) -> bytes:

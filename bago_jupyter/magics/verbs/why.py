@@ -32,7 +32,7 @@ def _summary(decision: Decision) -> str:
         f"{decision.model} ({decision.dialect}{', streamed' if decision.stream else ''})",
         f"for {decision.caller}" if decision.caller else "",
         f"by {decision.policy}",
-        decision.outcome + (f" {decision.status}" if decision.status else ""),
+        _went(decision),
         seconds(decision.seconds),
         tokens,
         f"waited {seconds(decision.queued)} for a slot" if decision.queued is not None else "",
@@ -92,7 +92,11 @@ def _reason(policy: str, candidate: Candidate) -> str:
 
 def _verdict(attempt: Attempt) -> str:
     beside = " (beside)" if attempt.hedge else ""
-    return attempt.outcome + (f" {attempt.status}" if attempt.status else "") + beside
+    return _went(attempt) + beside
+
+
+def _went(what: Decision | Attempt) -> str:
+    return (what.detail or what.outcome) + (f" {what.status}" if what.status else "")
 
 
 def _times(attempt: Attempt) -> tuple[str, str, str, str]:

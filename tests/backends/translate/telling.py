@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from faults import Call, Faults
 
-from bago_jupyter.backends.dialects import error_body, error_event
 from bago_jupyter.backends.base import Request
+from bago_jupyter.backends.dialects import error_body, error_event
 from bago_jupyter.backends.target import Target
 from bago_jupyter.backends.translate import Translation
 from bago_jupyter.backends.translate.retelling import Retelling

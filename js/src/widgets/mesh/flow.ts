@@ -1,4 +1,5 @@
 // What flows right now: requests to the right, answers back. Fed by events alone; pure but for its clock's argument.
+import type { Outcome } from "../../wire.ts";
 import { edgeId } from "./graph.ts";
 
 /** What the kernel tells of a request; see `MeshView.passing` in widgets/mesh.py. */
@@ -8,8 +9,10 @@ export interface Happening {
   /** The ids of the nodes of the backend and the model, where one was asked. */
   backend: string | null;
   model: string | null;
-  /** Of `moved`: `null` where the answer begins, else why that backend is out of it. Of `ended`: how it went. */
-  outcome: string | null;
+  /** Of `moved`: `null` where the answer begins, else how that backend is out of it. Of `ended`: how it went. */
+  outcome: Outcome | null;
+  /** The failure in a sentence. */
+  detail: string | null;
   /** Of `ended`: whether the answer was a success. */
   ok: boolean | null;
 }
@@ -43,7 +46,7 @@ export const FLASH = 1500;
 const MOST = 1500;
 /** Milliseconds after which a flight that the node does not know of any more is forgotten. */
 const LOST = 2000;
-const HARMLESS = new Set(["cancelled", "overtaken"]);
+const HARMLESS: ReadonlySet<Outcome | null> = new Set<Outcome | null>(["cancelled", "overtaken"]);
 
 export class Flow {
   readonly #flights = new Map<string, Flight>();
@@ -145,7 +148,7 @@ export class Flow {
 
   #ended(what: Happening, path: string[], now: number): void {
     const flight = this.#flights.get(what.id);
-    const bad = what.ok === false && !HARMLESS.has(what.outcome ?? "");
+    const bad = what.ok === false && !HARMLESS.has(what.outcome);
     const last = flight?.legs.get(path.join("\n"));
     if (bad) this.#failed(last ? [Flow.entry, ...path] : [Flow.entry], now);
     else if (what.ok && !(last && now - last.pulsed < PULSE))

@@ -25,7 +25,7 @@ export function summary(decision: Decision): string {
   const facts = [
     decision.id,
     `policy ${decision.policy}`,
-    decision.outcome,
+    decision.detail ?? decision.outcome,
     decision.queued === null ? "" : `waited ${seconds(decision.queued)} for a slot`,
   ];
   return facts.filter(Boolean).join(" · ");
@@ -61,7 +61,9 @@ function same(attempt: Attempt, candidate: Candidate): boolean {
 }
 
 function tried(attempt: Attempt): string {
-  return [attempt.outcome, attempt.status, attempt.hedge ? "(beside)" : ""].filter(Boolean).join(" ");
+  return [attempt.detail ?? attempt.outcome, attempt.status, attempt.hedge ? "(beside)" : ""]
+    .filter(Boolean)
+    .join(" ");
 }
 
 function reason(policy: string, candidate: Candidate): string {
