@@ -183,7 +183,7 @@ class Node:
         self.connections = Connections(
             home, self.dispatcher, taken=self._node_names, changed=self._connections_changed
         )
-        pace = Pace(settings.switch_interval, settings.cell_share, self.dispatcher.counts)
+        pace = Pace(settings.switch_interval, settings.cell_share, self.dispatcher.books.counts)
         stack.callback(pace.close)
         token = secrets.token_urlsafe(32)
         self._context = self._make_context(pace, token)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 
 from .wire import Counts
 
@@ -27,7 +28,7 @@ class Pace:
     takes one in calls :meth:`wake` where :attr:`resting`, and nothing else.
     """
 
-    def __init__(self, interval: float, cell_share: float, counts: Counts):
+    def __init__(self, interval: float, cell_share: float, counts: Callable[[], Counts]):
         self._interval = interval
         self._relay_share = 1 - cell_share
         self._default = sys.getswitchinterval()
@@ -55,13 +56,14 @@ class Pace:
             sys.setswitchinterval(self._default)
 
     def _mark(self) -> None:
-        self._total = self._counts.total
+        self._total = self._counts().total
         self._cpu, self._wall = time.thread_time(), time.perf_counter()
         self._timer = asyncio.get_running_loop().call_later(WINDOW, self._check)
 
     def _check(self) -> None:
         self._timer = None
-        busy = self._counts.in_flight or self._counts.total != self._total
+        counts = self._counts()
+        busy = counts.in_flight or counts.total != self._total
         self._quiet = 0 if busy else self._quiet + 1
         if self._quiet > LINGER:
             self._quiet = 0

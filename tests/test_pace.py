@@ -30,7 +30,7 @@ def test_lowered_in_flight_and_restored_when_idle() -> None:
     async def main() -> None:
         default = sys.getswitchinterval()
         counts = Counts(in_flight=1)
-        pace = Pace(0.0005, 0.5, counts)
+        pace = Pace(0.0005, 0.5, lambda: counts)
         pace.wake()
         assert sys.getswitchinterval() == pytest.approx(0.0005)
         counts.in_flight = 0
@@ -47,7 +47,7 @@ def test_lowered_in_flight_and_restored_when_idle() -> None:
 def test_a_relay_that_takes_too_much_gives_the_interval_back() -> None:
     async def main() -> None:
         default = sys.getswitchinterval()
-        pace = Pace(0.0005, 0.9, Counts(in_flight=1))
+        pace = Pace(0.0005, 0.9, lambda: Counts(in_flight=1))
         pace.wake()
         end = time.monotonic() + 20
         while sys.getswitchinterval() != pytest.approx(default):
@@ -62,7 +62,7 @@ def test_a_relay_that_takes_too_much_gives_the_interval_back() -> None:
 def test_zero_leaves_it_alone() -> None:
     async def main() -> None:
         default = sys.getswitchinterval()
-        pace = Pace(0, 0.5, Counts())
+        pace = Pace(0, 0.5, Counts)
         assert not pace.resting
         assert sys.getswitchinterval() == default
         pace.close()

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from ..errors import BagoError, UpstreamFailed
 from .base import Opened
-from .flight import Flight
-from .record import Record
+from .record import Flight, Record
 from .usage import Usage
 
 WHOLE = 1024 * 1024

@@ -11,20 +11,20 @@ from typing import Any, cast
 import msgspec
 
 from ..errors import BagoError
+from ..http1 import Response
 from ..router import Offer, Plan, Row
 from ..router.breaker import State, counts
 from ..router.outcome import CANCELLED, OK, OVERTAKEN, Ending, failed
 from . import patience
 from .answer import Answer
-from .base import Backend, Beginner, Begun
+from .base import Backend, Beginner
 from .books import Books
 from .failures import Gone, accept, answered, is_local_to
-from .flight import Flight
 from .patience import Patience
 from .race import Race
-from .record import Record
+from .record import Flight, Record
 
-Sent = tuple[Flight, Begun]
+Sent = tuple[Flight, Response]
 """An attempt that is under way already."""
 
 
@@ -41,7 +41,7 @@ class Attempts:
         landed: Callable[[], None],
         over: Callable[[Record, Answer, int, Ending], None],
     ):
-        self.patience = Patience()
+        self._patience = Patience(books.records.counts)
         self._backends = backends
         self._books = books
         self._landed = landed
@@ -87,7 +87,7 @@ class Attempts:
     ) -> Coroutine[Any, Any, Answer] | None:
         """The attempt beside one that is late, if somebody has a slot for it."""
         spare = next((row for row in rows if self._has_slot(row) and row.rank == late.rank), None)
-        if spare is None or not self.patience.spend():
+        if spare is None or not self._patience.spend():
             return None
         rows.remove(spare)
         return self._attempt(record, spare, rows, race, hedge=True)
@@ -119,7 +119,7 @@ class Attempts:
             flight = sent[0]
         else:
             if not reserved:
-                books.reserve(load, row.cost, books.turn)
+                books.reserve(offer, row.cost)
             flight = books.took_off(record, row, load, time.monotonic(), hedge=hedge)
         first = race if not hedge else None
         admitted = False
@@ -140,7 +140,7 @@ class Attempts:
             backend = self._backends.get(offer.backend)
             if backend is None:  # since it was chosen
                 if sent is not None:
-                    sent[1].response.close()
+                    sent[1].close()
                 raise Gone(f"{offer.node} was removed.", retry_after=1.0)
             if sent is None:
                 opened = await backend.open(request, offer)
@@ -165,7 +165,14 @@ class Attempts:
                 books.overtaken(flight, record.shape, frozen=offer.peer and not admitted)
             books.moved(record, flight, flight.outcome, flight.detail)
             raise
-        books.answered(record, flight, answer.status, not counts(answer.status), alone=False)
+        books.answered(
+            record,
+            flight,
+            answer.status,
+            time.monotonic(),
+            fine=not counts(answer.status),
+            alone=False,
+        )
         return answer
 
 

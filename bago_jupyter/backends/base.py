@@ -80,19 +80,10 @@ class Opened(NamedTuple):
     release: Callable[[], None]
 
 
-class Begun(NamedTuple):
-    """The same of one that was just asked for."""
-
-    response: Response
-    release: Callable[[], None]
-
-
 class Backend(Protocol):
     """One thing that answers. Belongs to the node's loop.
 
-    It may have a method ``begin(request, offer) -> Begun | None``: send ``request`` now, without waiting for
-    anything, or return ``None`` where that cannot be. Whatever comes of it is then given to :meth:`open`
-    unless the client could be given the answer as it is (:class:`Beginner`).
+    One that can also send at once is a :class:`Beginner`.
     """
 
     id: str
@@ -115,12 +106,18 @@ class Backend(Protocol):
 
 @runtime_checkable
 class Beginner(Protocol):
-    """A backend that can send at once."""
+    """A backend that can send without waiting for anything what its offer speaks itself."""
 
-    def begin(self, request: Request, offer: Offer) -> Begun | None:
-        """Send ``request`` on a connection that is there, or return ``None``."""
+    @property
+    def begin(self) -> Callable[[Request], Response | None]:
+        """Send a request on a connection that is there, or return ``None``.
+
+        It is called for requests in a dialect of :attr:`~bago_jupyter.router.Offer.native`, for the model
+        that they name. What comes of it is given to :meth:`open`, unless the client can be given the answer
+        as it is.
+        """
         ...
 
-    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
-        """As :meth:`Backend.open`; ``begun`` is what :meth:`begin` made of the same request."""
+    async def open(self, request: Request, offer: Offer, begun: Response | None = None) -> Opened:
+        """As :meth:`Backend.open`; ``begun`` is what :attr:`begin` made of the same request."""
         ...

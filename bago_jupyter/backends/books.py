@@ -8,15 +8,16 @@ from ..errors import BagoError
 from ..events import Bus, RequestEnded, RequestMoved, RequestStarted
 from ..router import Breakers, Load, Offer, Row, Shape
 from ..router.load import SMOOTHING
-from ..router.outcome import Ending
+from ..router.outcome import OK, Ending
 from ..statistics import Collector
-from ..wire import Outcome, Verdict
+from ..wire import Counts, Outcome, Verdict
 from . import patience
 from .failures import cause_of
-from .flight import Flight
-from .record import Record
+from .record import Flight, Record
 from .records import KEPT, Records
 
+NONE = (None, None)
+"""Tokens of what nothing is known of."""
 ENOUGH = 8
 """Tokens of a whole answer that tell something of the speed."""
 
@@ -48,6 +49,12 @@ class Books:
         """When a request was over for the last time, by the monotonic clock."""
         self._bus = bus
 
+    def counts(self) -> Counts:
+        """Requests since the start."""
+        counts = self.records.counts
+        counts.in_flight = len(self.flying)
+        return counts
+
     def load(self, offer: Offer) -> Load:
         """The load of an offer, made if there is none."""
         key = (offer.backend, offer.model)
@@ -69,18 +76,19 @@ class Books:
         if len(records.kept) > KEPT:
             records.kept.popitem(last=False)
         records.counts.total += 1
-        records.counts.in_flight += 1
         self.flying.add(record)
 
-    def reserve(self, load: Load, work: int, turn: int = 0) -> None:
-        """A request of ``work`` tokens is to go there, by the decision of ``turn``."""
+    def reserve(self, offer: Offer, work: int) -> Load:
+        """A request of ``work`` tokens is to go there, by the latest decision."""
+        load = self.loads.get((offer.backend, offer.model)) or self.load(offer)
         load.in_flight += 1
         load.work += work
-        if turn > load.last:
-            load.last = turn
+        load.last = self.turn
+        return load
 
-    def release(self, load: Load, work: int) -> None:
-        """It is over, however it ended."""
+    def release(self, offer: Offer, work: int) -> None:
+        """It does not go there after all."""
+        load = self.load(offer)
         load.in_flight -= 1
         load.work -= work
 
@@ -108,12 +116,14 @@ class Books:
         flight.load.admission.saw(seconds)
         self.breakers.lives(flight.backend)
 
-    def answered(self, record: Record, flight: Flight, status: int, fine: bool, alone: bool) -> None:
+    def answered(
+        self, record: Record, flight: Flight, status: int, now: float, *, fine: bool, alone: bool
+    ) -> None:
         """The first byte is there; ``fine`` is whether the status is none of the backend's failures.
 
         ``alone`` is whether nobody else could have been asked: then nothing is ever late.
         """
-        took = time.monotonic() - flight.began
+        took = now - flight.began
         flight.first_byte = took + flight.started
         if fine and self.breakers.all:
             self.breakers.lives(flight.backend, flight.model)
@@ -146,8 +156,11 @@ class Books:
         flight.outcome, flight.detail, flight.cause = ending
         load.in_flight -= 1
         load.work -= flight.row.cost
-        kind = verdict(status, ending.outcome)
-        setattr(load, kind, getattr(load, kind) + 1)
+        if ending is OK and status == 200:
+            load.ok += 1
+        else:
+            kind = verdict(status, ending.outcome)
+            setattr(load, kind, getattr(load, kind) + 1)
         if error is not None or self.breakers.all:
             self._judge(flight, status, ending, error, now)
 
@@ -170,18 +183,18 @@ class Books:
         flight: Flight | None,
         status: int | None,
         ending: Ending,
-        tokens: tuple[int | None, int | None] = (None, None),
+        tokens: tuple[int | None, int | None],
+        now: float,
     ) -> None:
         """The request is over; ``flight`` is what the client was given, if anything, with its ``tokens`` of
         prompt and answer."""
-        now = self.last = time.monotonic()
+        self.last = now
         counts = self.records.counts
         seconds = record.seconds = now - record.arrived
         record.status = status
         record.outcome, record.detail, record.cause = ending
         record.request = None
         self.flying.discard(record)
-        counts.in_flight -= 1
         kind = record.verdict = verdict(status, ending.outcome)
         setattr(counts, kind, getattr(counts, kind) + 1)
         attempts = record.attempts

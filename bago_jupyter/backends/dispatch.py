@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import BagoError, Unavailable
 from ..events import Bus
+from ..http1 import Response
 from ..router import Affinity, FairQueue, Inputs, Plan, Shape, Table, Ticket, survey
 from ..router import plan as decide
 from ..router.outcome import CANCELLED, Ending, failed
 from ..wire import Counts
 from .answer import Answer
 from .attempts import Attempts, Sent
-from .base import Backend, Beginner, Begun, Request
-from .books import Books
-from .flight import Flight
+from .base import Backend, Beginner, Request
+from .books import NONE, Books
 from .nobody import nobody
-from .record import Record
+from .record import Flight, Record
 from .records import FEW
 from .waiting import Waiting
 
@@ -54,14 +54,14 @@ class Dispatcher:
         """Of all backends."""
         self.records = self.books.records
         """The last requests."""
-        self._begins: dict[str, Callable[..., Begun | None]] = {}
+        self._begins: dict[str, Callable[[Request], Response | None]] = {}
         self._waiting = Waiting(self.queue, self._choose, self._start, self._give_back)
         self._attempts = Attempts(self.backends, self.books, self._waiting.wake, self._answer_over)
 
     @property
     def counts(self) -> Counts:
         """Requests since the node started."""
-        return self.records.counts
+        return self.books.counts()
 
     def configure(self, policy: str, max_queue: int, idle_timeout: float) -> None:
         """Take over changed settings."""
@@ -121,7 +121,7 @@ class Dispatcher:
             if record.ticket is None:
                 self._give_ticket(record)
         try:
-            chosen = self._choose(record)
+            chosen = self._decide(record, record.arrived)
         except BaseException as error:
             self.fail(record, error)
             raise
@@ -133,14 +133,18 @@ class Dispatcher:
 
     def begin(self, record: Record, chosen: Plan) -> Sent | None:
         """Send a request to its first target now; ``None`` where it has to take the long way."""
-        row = chosen.rows[0]
-        begin = self._begins.get(row.offer.backend)
-        begun = begin(record.request, row.offer) if begin is not None else None
-        if begun is None:
+        row, request = chosen.rows[0], record.request
+        offer = row.offer
+        begin = self._begins.get(offer.backend)
+        if begin is None or request is None or request.model != offer.model:
             return None
-        self._attempts.patience.asked()
-        load = self.loads[row.offer.backend, row.offer.model]
-        return self.books.took_off(record, row, load, time.monotonic()), begun
+        if offer.native is not None and request.dialect not in offer.native:
+            return None
+        response = begin(request)
+        if response is None:
+            return None
+        load = self.loads[offer.backend, offer.model]
+        return self.books.took_off(record, row, load, record.arrived), response
 
     def finish(
         self,
@@ -150,11 +154,13 @@ class Dispatcher:
         ending: Ending,
         error: BagoError | None,
         tokens: tuple[int | None, int | None],
+        now: float,
     ) -> None:
         """A request is over that took the short way to its end."""
-        self.books.landed(flight, status, ending, error, time.monotonic())
-        self.books.over(record, flight, status, ending, tokens)
-        self._ended(record)
+        self.books.landed(flight, status, ending, error, now)
+        self.books.over(record, flight, status, ending, tokens, now)
+        if record.ticket is not None or self._waiting.waiters:
+            self._ended(record)
 
     # -- the long way
 
@@ -164,8 +170,6 @@ class Dispatcher:
             if chosen.waits:
                 chosen = await self._waiting.wait(record, chosen)
                 record.queued = time.monotonic() - record.arrived
-            if sent is None:
-                self._attempts.patience.asked()
             answer = await self._attempts.try_all(record, chosen, sent)
         except BaseException as error:
             self.fail(record, error)
@@ -184,23 +188,24 @@ class Dispatcher:
             status, ending = None, CANCELLED
         else:
             status, ending = 500, Ending("failed", f"mistake: {type(error).__name__}")
-        self.books.over(record, None, status, ending)
+        self.books.over(record, None, status, ending, NONE, time.monotonic())
         self._ended(record)
 
     # -- deciding
 
-    def _choose(self, record: Record, ahead: int | None = None) -> Plan:
-        """Decide as things stand now. Raises a :class:`BagoError` when nobody can answer."""
+    def _choose(self, record: Record, ahead: int = 0) -> Plan:
+        """Decide anew for a request that waits, behind ``ahead`` tokens of work for the same model."""
+        return self._decide(record, time.monotonic(), ahead)
+
+    def _decide(self, record: Record, now: float, ahead: int | None = None) -> Plan:
+        """Decide as things stand ``now``. Raises a :class:`BagoError` when nobody can answer."""
         shape, ticket, books = record.shape, record.ticket, self.books
-        now = time.monotonic()
         books.turn += 1
         keep = 0
-        if ticket is None:
-            ahead = 0
-        else:
+        if ticket is not None:
             keep = int(self.queue.leaves_one(shape.caller, now))
             if ahead is None:
-                ahead = self.queue.ahead(shape.model, ticket.order) if len(self.queue) else 0
+                ahead = self.queue.ahead(shape.model, ticket.order)
         rows = survey(
             self.table,
             shape,
@@ -211,7 +216,7 @@ class Dispatcher:
             now=now,
             keep=keep,
         )
-        inputs = Inputs(shape, rows, self.policy, books.turn, ahead)
+        inputs = Inputs(shape, rows, self.policy, books.turn, ahead or 0)
         chosen = decide(inputs)
         if len(rows) > FEW:
             self.records.shared(record, inputs, chosen)
@@ -226,15 +231,14 @@ class Dispatcher:
         row = chosen.rows[0]
         if record.ticket is not None:
             self.queue.started(record.ticket)
-        load = self.books.load(row.offer)
-        self.books.reserve(load, row.cost, self.books.turn)
+        self.books.reserve(row.offer, row.cost)
         if len(chosen.rows) > 1:
             self.affinity.remember(row.offer.backend, row.offer.model, record.shape.prefix)
 
     def _give_back(self, record: Record, chosen: Plan) -> None:
         """The slot is not used after all."""
         row = chosen.rows[0]
-        self.books.release(self.books.load(row.offer), row.cost)
+        self.books.release(row.offer, row.cost)
         self._waiting.wake()
 
     def _share(self, newest: Record) -> None:
@@ -256,7 +260,7 @@ class Dispatcher:
         return ticket
 
     def _answer_over(self, record: Record, answer: Answer, status: int, ending: Ending) -> None:
-        self.books.over(record, answer.flight, status, ending, answer.usage.tokens())
+        self.books.over(record, answer.flight, status, ending, answer.usage.tokens(), time.monotonic())
         self._ended(record)
 
     def _ended(self, record: Record) -> None:

@@ -15,26 +15,27 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..errors import BagoError
-from ..http1 import Incoming, WholeEvents
+from ..http1 import Incoming, Response, WholeEvents
 from ..pace import Pace
 from ..router import Plan, Shape
-from ..router.outcome import CANCELLED, OK, failed
+from ..router.outcome import CANCELLED, OK, Ending, failed
 from . import patience
 from .answer import WHOLE, is_stream
-from .base import Begun, Client, Request
+from .base import Client, Request
 from .body import read_shape
+from .books import NONE
 from .dialects import Endpoint, error_event
 from .dispatch import STOPPING, Dispatcher
-from .flight import Flight
 from .framed import FramedReply
 from .headers import DROPPED, FORWARDED, JSON
 from .longway import LongWay
-from .record import Record
+from .record import Flight, Record
 from .refusing import refuse
-from .usage import Usage
+from .usage import Usage, tokens_of
 
 log = logging.getLogger("bago.api")
 
@@ -98,49 +99,48 @@ class Exchange(Record):
     """One request under way, and then its record. Belongs to the node's loop."""
 
     __slots__ = (
-        "_begun",
         "_client",
         "_dispatcher",
         "_events",
         "_flight",
         "_long",
         "_plan",
+        "_response",
         "_timer",
         "_usage",
     )
 
     def __init__(self, dispatcher: Dispatcher, client: Client, request: Request, shape: Shape):
-        super().__init__(request, shape)
+        Record.__init__(self, request, shape)
         self._dispatcher = dispatcher
         self._client: Client | None = client
         """``None`` when it is over."""
         self._plan: Plan | None = None
         self._flight: Flight | None = None
-        self._begun: Begun | None = None
-        """What the first target was sent, on the short way."""
-        self._long: LongWay | None = None
+        self._response: Response | None = None
+        """That of the first target, on the short way."""
         self._timer: asyncio.TimerHandle | None = None
         """Until the first attempt is late, where another could begin beside it."""
         self._usage: Usage | None = None
         self._events: WholeEvents | None = None
         """Holds back half events of a stream that has begun."""
+        self._long: LongWay | None = None
 
     def begin(self) -> None:
         """Decide and send, or branch off."""
-        dispatcher, client = self._dispatcher, self._client
-        assert client is not None
+        dispatcher = self._dispatcher
         try:
-            chosen = self._plan = dispatcher.take(self)
+            chosen = dispatcher.take(self)
         except BagoError as error:
-            refuse(client, error, self.dialect, self.id)
-            self.finished()
+            self._refuse(error)
             return
         sent = None if chosen.waits else dispatcher.begin(self, chosen)
+        self._plan = chosen
         if sent is None:
             self._branch()
             return
-        flight, begun = self._flight, self._begun = sent
-        begun.response.listener = self.changed
+        flight, response = self._flight, self._response = sent
+        response.listener = self.changed
         if len(chosen.rows) > 1:
             late = patience.until_admission(flight.row, flight.load, self.shape)
             if late is not None:
@@ -150,54 +150,58 @@ class Exchange(Record):
 
     def changed(self) -> None:
         """Something happened on the backend's connection."""
-        begun, flight, client = self._begun, self._flight, self._client
-        if begun is None or flight is None or client is None:
+        response, flight, client = self._response, self._flight, self._client
+        if response is None or flight is None or client is None:
             return
-        response = begun.response
         if client.started:
-            self._pass_on(begun, client)
+            self._pass_on(response, client)
             return
-        status = response.status
-        if not status and response.error is None:
-            return
-        if flight.headers is None and status:
-            flight.headers = time.monotonic() - self.arrived
-        if response.error is not None or not 200 <= status < 300:
+        status, now = response.status, time.monotonic()
+        if status and flight.headers is None:
+            flight.headers = now - self.arrived
+        if response.error is not None or (status and not 200 <= status < 300):
             self._branch()
         elif response.complete or (
             response.chunks and (response.buffered >= WHOLE or is_stream(response.header(b"content-type")))
         ):
-            self._answer(begun, flight, client)
+            self._answer(response, flight, client, now)
 
     def writable(self) -> None:
         """The client has caught up."""
         if self._long is not None:
             self._long.writable()
-        elif self._begun is not None and self._client is not None and self._client.started:
-            self._pass_on(self._begun, self._client)
+        elif self._response is not None and self._client is not None and self._client.started:
+            self._pass_on(self._response, self._client)
 
-    def _answer(self, begun: Begun, flight: Flight, client: Client) -> None:
+    def _answer(self, response: Response, flight: Flight, client: Client, now: float) -> None:
         """The client can be given something: from now on nobody else can answer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        response, plan = begun.response, self._plan
-        alone = plan is not None and len(plan.rows) == 1
-        self._dispatcher.books.answered(self, flight, response.status, fine=True, alone=alone)
+        status, plan = response.status, self._plan
+        self._dispatcher.books.answered(
+            self, flight, status, now, fine=True, alone=plan is not None and len(plan.rows) == 1
+        )
         headers = self.heading(response.headers, flight)
         chunk = response.take()
+        if response.complete and not self.stream:
+            client.respond(status, headers, chunk)
+            self._over(OK, tokens_of(chunk))
+            return
         usage = self._usage = Usage(self.stream)
         usage.feed(chunk)
-        if response.complete:
-            client.respond(response.status, headers, chunk)
-            self._over(begun, flight)
-            return
         if self.stream:
-            self._events = WholeEvents()
-            chunk = self._events.feed(chunk)
-        client.start(response.status, headers, chunk)
+            events = self._events = WholeEvents()
+            chunk = events.feed(chunk)
+            if response.complete:
+                chunk += events.rest()
+        if response.complete:
+            client.respond(status, headers, chunk)
+            self._over(OK, usage.tokens())
+        else:
+            client.start(status, headers, chunk)
 
-    def heading(self, headers: list[tuple[bytes, bytes]], flight: Flight) -> list[tuple[bytes, bytes]]:
+    def heading(self, headers: Iterable[tuple[bytes, bytes]], flight: Flight) -> list[tuple[bytes, bytes]]:
         """The headers of the answer, of those that the backend of ``flight`` gave."""
         ours = [
             (b"x-request-id", self.id.encode()),
@@ -209,25 +213,26 @@ class Exchange(Record):
                 ours.append(pair)  # noqa: PERF401 - a comprehension is one call more on every request's way
         return ours
 
-    def _pass_on(self, begun: Begun, client: Client) -> None:
+    def _pass_on(self, response: Response, client: Client) -> None:
         """More of the body is there, or its end."""
-        response, events, usage = begun.response, self._events, self._usage
+        events, usage = self._events, self._usage
         if client.paused and response.error is None:
             return  # the response holds its backend back
         chunk = response.take()
-        if chunk and usage is not None:
+        if usage is not None:
             usage.feed(chunk)
         if events is not None:
             chunk = events.feed(chunk)
         if response.complete:
             client.end(chunk + events.rest() if events is not None else chunk)
-            self._over(begun, self._flight)
+            self._over(OK)
             return
-        client.write(chunk)
+        if chunk:
+            client.write(chunk)
         if response.error is not None:
             log.warning("%s: %s", self.id, response.error.message)
             self._break(client, response.error)
-            self._over(begun, self._flight, response.error)
+            self._over(failed(response.error), error=response.error)
 
     def _break(self, client: Client, error: BagoError) -> None:
         """End an answer that has begun with ``error``."""
@@ -242,56 +247,66 @@ class Exchange(Record):
         """The client went away."""
         if self._long is not None:
             self._long.gone()
-        elif self._begun is not None:
-            self._over(self._begun, self._flight)
+        elif self._response is not None:
+            self._over(OK if self._usage is not None and self._usage.ended else CANCELLED)
 
     def stop(self) -> None:
         """The node stops, and the client is told."""
-        begun, client = self._begun, self._client
+        client = self._client
         if self._long is not None:
             self._long.stop()
-        elif begun is not None and client is not None:
+        elif self._response is not None and client is not None:
             if client.started:
                 self._break(client, STOPPING)
             else:
                 refuse(client, STOPPING, self.dialect, self.id)
-            self._over(begun, self._flight)
+            self._over(CANCELLED)
 
     # -- the end
 
+    def _refuse(self, error: BagoError) -> None:
+        client = self._client
+        self.finished()
+        if client is not None:
+            refuse(client, error, self.dialect, self.id)
+
     def _branch(self) -> None:
         """Something is not as usual: go on in a task."""
-        begun, flight, chosen, client = self._begun, self._flight, self._plan, self._client
+        response, flight, chosen, client = self._response, self._flight, self._plan, self._client
         assert chosen is not None and client is not None
         self.finished()
         sent = None
-        if begun is not None and flight is not None:
-            begun.response.listener = None
-            sent = flight, begun
+        if response is not None and flight is not None:
+            response.listener = None
+            sent = flight, response
         self._client = client
         self._long = LongWay(self._dispatcher, self, client, chosen, sent)
 
-    def _over(self, begun: Begun, flight: Flight | None, error: BagoError | None = None) -> None:
+    def _over(
+        self,
+        ending: Ending,
+        tokens: tuple[int | None, int | None] | None = None,
+        error: BagoError | None = None,
+    ) -> None:
         """The short way has come to its end: a whole answer, one broken by ``error``, or one given up."""
-        assert flight is not None
-        response, usage = begun.response, self._usage
+        response, flight, client, usage = self._response, self._flight, self._client, self._usage
+        assert response is not None and flight is not None and client is not None
         response.listener = None
         if not response.complete:
             response.close()
-        begun.release()
-        if error is not None:
-            ending = failed(error)
-        else:
-            ending = OK if response.complete or (usage is not None and usage.ended) else CANCELLED
-        tokens = usage.tokens() if usage is not None else (None, None)
+        if response.release is not None:
+            response.release()
+        given = tokens is not None or usage is not None
+        if tokens is None:
+            tokens = usage.tokens() if usage is not None else NONE
         self.finished()
-        self._dispatcher.finish(
-            self, flight, response.status if usage is not None else None, ending, error, tokens
-        )
+        status = response.status if given else None
+        self._dispatcher.finish(self, flight, status, ending, error, tokens, time.monotonic())
 
     def finished(self) -> None:
         """Forget all that a record does not need."""
+        self._client = self._response = self._flight = self._plan = self._usage = self._events = None
+        self._long = None
         if self._timer is not None:
             self._timer.cancel()
-        self._client = self._plan = self._flight = self._begun = self._long = None
-        self._timer = self._usage = self._events = None
+            self._timer = None

@@ -11,7 +11,7 @@ from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Dialect, Task
 from ..trust.secret import Secret
-from .base import Begun, Opened, Request, nothing
+from .base import Opened, Request, nothing
 from .splice import replace_model
 from .target import OPENAI, Manner, Target
 
@@ -74,6 +74,7 @@ class HttpBackend:
         self.refused: Callable[[], None] = nothing
         """Called when the server refuses the key of this connection for a request."""
         self.target = Target(url, key=key, manner=manner)
+        self.begin = self.target.begin
         self.tasks = tasks
 
     def offers(self) -> Iterable[Offer]:
@@ -86,20 +87,12 @@ class HttpBackend:
                 tasks=self.tasks,
                 context_length=found.context_length,
                 dialects=dialects,
+                native=self.native,
                 shared=self.share,
                 slots=self.slots,
             )
 
-    def begin(self, request: Request, offer: Offer) -> Begun | None:
-        """Send ``request`` now, if the server speaks its dialect and a connection was kept."""
-        if self.native is not None and request.dialect not in self.native:
-            return None
-        if request.model and request.model != offer.model:
-            request = self._renamed(request, offer)
-        response = self.target.begin(request)
-        return None if response is None else Begun(response, nothing)
-
-    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
+    async def open(self, request: Request, offer: Offer, begun: Response | None = None) -> Opened:
         """Send ``request``, translated where the server lacks its dialect.
 
         Raises :class:`Unsupported` for what neither the server nor a translation can, and
@@ -108,8 +101,7 @@ class HttpBackend:
         """
         sent = self._renamed(request, offer)
         if self.native is None or request.dialect in self.native:
-            response = begun.response if begun is not None else None
-            return Opened(self._checked(await self.target.send(sent, response)), nothing)
+            return Opened(self._checked(await self.target.send(sent, begun)), nothing)
         return await self._translated(request, sent.body)
 
     async def close(self) -> None:

@@ -13,11 +13,12 @@ from ..engines.library import Library
 from ..engines.runner import Runner
 from ..engines.runners import Runners
 from ..errors import Unavailable, UpstreamFailed, UpstreamTimeout
+from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Task
 from ..settings import Settings
 from ..wire import SlotInfo
-from .base import Begun, Opened, Request
+from .base import Opened, Request
 from .http import Target
 
 HUNG = 2.0
@@ -85,15 +86,17 @@ class LocalBackend:
                 slots=running.slots if running else self._settings.slots,
             )
 
-    def begin(self, request: Request, offer: Offer) -> Begun | None:
+    def begin(self, request: Request) -> Response | None:
         """Send to the model's runner now, if it is ready and a connection was kept."""
-        runner = self._runners.get(offer.model, TASKS.get(request.path, "generate"))
+        runner = self._runners.get(request.model, TASKS.get(request.path, "generate"))
         if runner is None or runner.info.state != "ready":
             return None
         response = self._target(runner).begin(request)
-        return None if response is None else Begun(response, self._runners.borrow(runner))
+        if response is not None:
+            response.release = self._runners.borrow(runner)
+        return response
 
-    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
+    async def open(self, request: Request, offer: Offer, begun: Response | None = None) -> Opened:
         """Send to the model's runner, loading it first; a runner that dies before it answers is
         restarted and asked once more."""
         task = TASKS.get(request.path, "generate")
@@ -125,6 +128,12 @@ class LocalBackend:
             target.pool.close()
 
     @staticmethod
+    def _drop(begun: Response) -> None:
+        begun.close()
+        if begun.release is not None:
+            begun.release()
+
+    @staticmethod
     async def _death(runner: Runner | None) -> None:
         """A broken connection is known before the death of the process behind it."""
         if runner is not None:
@@ -141,18 +150,20 @@ class LocalBackend:
         except UpstreamFailed:
             runner.kill()
 
-    async def _send(self, request: Request, model_id: str, task: str, begun: Begun | None = None) -> Opened:
+    async def _send(
+        self, request: Request, model_id: str, task: str, begun: Response | None = None
+    ) -> Opened:
         runner = self._runners.get(model_id, task)
         if runner is None or runner.info.state != "ready":
             if begun is not None:  # it ended since
-                begun.release()
+                self._drop(begun)
                 begun = None
             if not self._settings.autoload and runner is None:
                 raise Unavailable(f"{model_id} is not loaded, and this node loads none by itself.")
             runner = await self._runners.ensure(self._library.get(model_id), task, retry=False)
-        release = begun.release if begun is not None else self._runners.borrow(runner)
+        release = (begun.release if begun is not None else None) or self._runners.borrow(runner)
         try:
-            response = await self._target(runner).send(request, begun.response if begun is not None else None)
+            response = await self._target(runner).send(request, begun)
         except BaseException:
             release()
             raise

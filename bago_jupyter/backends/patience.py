@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..router import Load, Row, Shape
 from ..router.shape import READING
+from ..wire import Counts
 
 LOOK = 1.0
 """Seconds between two looks at answers that may have stalled."""
@@ -22,17 +23,20 @@ BURST = 10.0
 
 
 class Patience:
-    """The budget of second attempts. Belongs to the node's loop."""
+    """The budget of second attempts, of which each request that ``counts`` knows of saves a share.
 
-    def __init__(self) -> None:
+    Belongs to the node's loop.
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._seen = counts.total
         self._saved = BURST
-
-    def asked(self) -> None:
-        """A request was sent."""
-        self._saved = min(BURST, self._saved + SHARE)
 
     def spend(self) -> bool:
         """Whether a second attempt may begin now."""
+        asked, self._seen = self._counts.total - self._seen, self._counts.total
+        self._saved = min(BURST, self._saved + SHARE * asked)
         if self._saved < 1.0:
             return False
         self._saved -= 1.0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import SettingsError
-from ..http1 import Pool, Response
+from ..http1 import Pool, Response, kept
 from ..trust.secret import Secret
 from .base import Request
 
@@ -100,7 +100,10 @@ class Target:
 
     def begin(self, request: Request) -> Response | None:
         """Send ``request`` now, on a connection that was kept; ``None`` where there is none."""
-        return self.pool.begin(self.head(request), request.body, request.header_timeout, request.idle_timeout)
+        connection = kept(self.pool.idle)
+        if connection is None:
+            return None
+        return connection.send(self.head(request), request.body, request.header_timeout, request.idle_timeout)
 
     def send(self, request: Request, begun: Response | None = None) -> Coroutine[Any, Any, Response]:
         """Send ``request`` and wait for the head of the answer; ``begun`` is what :meth:`begin` made of it.

@@ -42,8 +42,7 @@ class Usage:
 
     def tokens(self) -> tuple[int | None, int | None]:
         """``(prompt, completion)``; a stream without usage counts one token an event."""
-        tail = self._tail[-TAIL:]
-        prompt, completion = _counts(tail[max(0, tail.rfind(b'"usage"')) :])
+        prompt, completion = tokens_of(self._tail)
         if prompt is None and self._head:  # Anthropic streams tell the prompt's tokens in their first event
             prompt, _ = _counts(self._head)
         if completion is None and self.stream:
@@ -51,10 +50,16 @@ class Usage:
         return prompt, completion
 
 
-def _counts(data: bytes | bytearray) -> tuple[int | None, int | None]:
-    """The last of each kind in ``data``."""
+def tokens_of(answer: bytes | bytearray) -> tuple[int | None, int | None]:
+    """``(prompt, completion)`` as the end of an answer tells them."""
+    end = max(0, len(answer) - TAIL)
+    return _counts(answer, max(end, answer.rfind(b'"usage"', end)))
+
+
+def _counts(data: bytes | bytearray, start: int = 0) -> tuple[int | None, int | None]:
+    """The last of each kind in ``data``, from ``start`` on."""
     prompt = completion = None
-    for asked, count in _COUNT.findall(data):
+    for asked, count in _COUNT.findall(data, start):
         if asked:
             prompt = int(count)
         else:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from ..backends.base import Begun, Opened, Request
+from ..backends.base import Opened, Request
 from ..backends.http import Found, HttpBackend
 from ..errors import UpstreamFailed
+from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Dialect
 from ..trust.secret import Secret
@@ -42,7 +43,7 @@ class PlainWay(HttpBackend):
     def offers(self) -> Iterable[Offer]:
         return super().offers() if self._known else ()
 
-    async def open(self, request: Request, offer: Offer, begun: Begun | None = None) -> Opened:
+    async def open(self, request: Request, offer: Offer, begun: Response | None = None) -> Opened:
         try:
             return await super().open(request, offer, begun)
         except UpstreamFailed as error:

@@ -4,10 +4,20 @@ Nothing here knows what is asked or answered; both halves hand over bytes as the
 """
 
 from .asgi import Asgi
-from .client import Response
+from .client import Response, kept
 from .events import WholeEvents
 from .listener import Listener
 from .pool import Pool
 from .server import Admission, Application, Incoming
 
-__all__ = ["Admission", "Application", "Asgi", "Incoming", "Listener", "Pool", "Response", "WholeEvents"]
+__all__ = [
+    "Admission",
+    "Application",
+    "Asgi",
+    "Incoming",
+    "Listener",
+    "Pool",
+    "Response",
+    "WholeEvents",
+    "kept",
+]

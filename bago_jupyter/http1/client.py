@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import httptools
@@ -28,6 +28,7 @@ RESET = struct.pack("ii", 1, 0) if sys.platform != "win32" else struct.pack("hh"
 """``struct linger``: on, for no time, which closes with RST."""
 PART = 256 * 1024
 """Bytes of a long request that are written at once; TLS would take all of it and not tell how far it got."""
+MAX_IDLE = 256
 IDLE_SECONDS = 50.0
 """Idle connections older than this are not trusted with a request; servers close them at about 60 s."""
 
@@ -51,24 +52,23 @@ class Response:
         "headers",
         "listener",
         "received",
+        "release",
         "status",
     )
 
     def __init__(self, connection: Connection):
-        self.status = 0
-        """0 until the head is there."""
+        self.status = self.buffered = 0
+        """0 until the head is there; and the bytes of :attr:`chunks`."""
+        self.complete = self.received = False
+        """Whether the whole body has arrived; whether any byte of the answer has."""
         self.headers: list[tuple[bytes, bytes]] = []
         """Names in lower case."""
         self.chunks: list[bytes] = []
         """What has arrived of the body and was not taken yet."""
-        self.buffered = 0
-        """Bytes of :attr:`chunks`."""
-        self.complete = False
-        """Whether the whole body has arrived."""
-        self.received = False
-        """Whether any byte of the answer has arrived."""
         self.error: UpstreamFailed | None = None
         self.listener: Callable[[], None] | None = None
+        self.release: Callable[[], None] | None = None
+        """To be called once when it is over, by whoever asked for it."""
         self._connection: Connection | None = connection
         self._waiter: asyncio.Future[None] | None = None
 
@@ -131,12 +131,6 @@ class Response:
         if self._connection is not None:
             self._connection.fail(error)
 
-    def ended(self, error: UpstreamFailed | None) -> None:
-        """Called by the connection, which is not in use any more: whole, or broken by ``error``."""
-        self.error = error
-        self.complete = error is None
-        self._connection = None
-
     def wake(self) -> None:
         """Something happened: tell whoever waits."""
         if self.listener is not None:
@@ -152,32 +146,47 @@ class Response:
 class Connection(asyncio.Protocol):
     """The protocol under :class:`Response`; made by :class:`~bago_jupyter.http1.pool.Pool`.
 
-    ``on_idle`` is called when it may carry the next request, ``on_lost`` when it is gone.
+    It puts itself into ``idle`` when it may carry the next request; ``on_lost`` is called when it is gone.
     """
 
-    def __init__(
-        self,
-        sweep: Sweep,
-        on_idle: Callable[[Connection], None],
-        on_lost: Callable[[Connection], None],
-    ):
+    __slots__ = (
+        "_body",
+        "_feeding",
+        "_framing",
+        "_full",
+        "_headers",
+        "_idle",
+        "_on_lost",
+        "_parser",
+        "_response",
+        "_silence",
+        "_sweep",
+        "_timeout",
+        "_transport",
+        "_unsent",
+        "_unsent_before",
+        "_without_body",
+        "deadline",
+        "paused",
+        "state",
+    )
+
+    def __init__(self, sweep: Sweep, idle: list[Connection], on_lost: Callable[[Connection], None]):
         self.state: State = NEW
         self.paused = False
         """Whether reading waits for the reader."""
         self.deadline = math.inf
         self._sweep = sweep
-        self._on_idle = on_idle
+        self._idle = idle
         self._on_lost = on_lost
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._response: Response | None = None
         self._timeout = self._silence = math.inf
         self._headers: list[tuple[bytes, bytes]] = []
-        self._header_bytes = 0
-        self._until_eof = True
-        """Whether the body ends with the connection (RFC 9112, 6.3)."""
-        self._body = self._framing = self._without_body = 0
-        """Bytes of the body, bytes beside it, and those of the latter since there was any body."""
+        self._body = self._framing = self._without_body = self._feeding = 0
+        """Bytes of the body, bytes beside it, those of the latter since there was any body, and of the read
+        that is parsed."""
         self._unsent = memoryview(b"")
         self._unsent_before = 0
         self._full = False
@@ -195,6 +204,7 @@ class Connection(asyncio.Protocol):
         self.state = ACTIVE
         response = self._response = Response(self)
         self._timeout, self._silence = timeout, silence
+        self._body = self._framing = self._without_body = 0
         self.deadline = time.monotonic() + timeout
         if len(body) < HIGH_WATER:
             transport.write(head + body)
@@ -266,19 +276,20 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         response.received = True
-        before = self._body
+        before, self._feeding = self._body, len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self.fail(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
             return
         if self._response is not None:
-            if response.status:
-                self._bound(len(data), self._body - before)
-                self._heard()
-        elif self.state is IDLE:
+            self._bound(response, self._feeding, self._body - before)
+            self._heard()
+        elif self.state is IDLE and len(self._idle) < MAX_IDLE:
             self.deadline = time.monotonic() + IDLE_SECONDS
-            self._on_idle(self)
+            self._idle.append(self)
+        else:
+            self.abort()
         if response.listener is not None:
             response.listener()
         else:
@@ -290,7 +301,7 @@ class Connection(asyncio.Protocol):
         self._sweep.forget(self)
         response = self._response
         if response is not None:
-            if response.status and self._until_eof and exc is None:
+            if exc is None and _ends_with_connection(response):
                 self._over(response, None)
                 response.wake()
             else:
@@ -303,36 +314,25 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._response is None:  # a second answer to one request
             self.abort()
-        self._headers = []
-        self._header_bytes = self._body = self._framing = self._without_body = 0
-        self._until_eof = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        response = self._response
-        if response is None or response.status:  # a trailer
-            return
-        name = name.lower()
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > MAX_HEADERS:
-            self.fail(UpstreamFailed("The backend's response headers are too large."))
-        elif name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
-            self._until_eof = False
-        self._headers.append((name, value))
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        headers, self._headers = self._headers, []
         response = self._response
         if response is None:
             return
-        if status == 101:
+        if self._framing + self._feeding > MAX_HEADERS and _size(headers) > MAX_HEADERS:
+            self.fail(UpstreamFailed("The backend's response headers are too large."))
+        elif status == 101:
             self.fail(UpstreamFailed("The backend wants to change the protocol."))
         elif status > 599:
             self.fail(UpstreamFailed(f"The backend answered with a status that HTTP has not ({status})."))
         elif status >= 200:  # else 100 Continue, 103 Early Hints (RFC 9110, 15.2)
-            if status in (204, 304):
-                self._until_eof = False
             response.status = status
-            response.headers = self._headers
+            response.headers = headers
 
     def on_body(self, body: bytes) -> None:
         response = self._response
@@ -351,7 +351,7 @@ class Connection(asyncio.Protocol):
         response = self._response
         if response is None or not response.status:
             return
-        keep = self._parser.should_keep_alive() and not self._until_eof and not self._unsent
+        keep = self._parser.should_keep_alive() and not self._unsent
         if self.paused:
             self.resume()
         self._over(response, None)
@@ -367,7 +367,9 @@ class Connection(asyncio.Protocol):
         if self._unsent:
             self._unsent = memoryview(b"")
         self._unsent_before = 0
-        response.ended(error)
+        response.error = error
+        response.complete = error is None
+        response._connection = None
 
     def _patience(self) -> float:
         """Seconds for which the backend may be silent after its head."""
@@ -377,10 +379,14 @@ class Connection(asyncio.Protocol):
         if not self.paused and self._response is not None and self._response.status:
             self.deadline = math.inf if self._silence == math.inf else time.monotonic() + self._patience()
 
-    def _bound(self, size: int, body: int) -> None:
-        """Chunk extensions and trailers without end are cut off."""
-        self._without_body = 0 if body else self._without_body + size
+    def _bound(self, response: Response, size: int, body: int) -> None:
+        """A head, chunk extensions and trailers without end are cut off."""
         self._framing += size - body
+        if not response.status:
+            if self._framing > 2 * MAX_HEADERS:
+                self.fail(UpstreamFailed("The backend's response headers are too large."))
+            return
+        self._without_body = 0 if body else self._without_body + size
         if self._without_body > 2 * FRAMING or self._framing > 8 * FRAMING + FRAMING_PER_BYTE * self._body:
             self.fail(UpstreamFailed("The backend sends chunk extensions or trailers without end."))
 
@@ -390,3 +396,23 @@ class Connection(asyncio.Protocol):
                 return
             part, self._unsent = self._unsent[:PART], self._unsent[PART:]
             self._transport.write(part)
+
+
+def kept(idle: list[Connection]) -> Connection | None:
+    """Take a connection out of ``idle`` that can carry the next request: the one that was used last."""
+    while idle:
+        connection = idle.pop()
+        if connection.state is IDLE:
+            return connection
+    return None
+
+
+def _ends_with_connection(response: Response) -> bool:
+    """Whether nothing else ends the body (RFC 9112, 6.3)."""
+    coding = response.header(b"transfer-encoding") or b""
+    measured = response.header(b"content-length") is not None or b"chunked" in coding.lower()
+    return response.status >= 200 and not measured
+
+
+def _size(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)

@@ -107,20 +107,17 @@ class Incoming:
         """Whether the connection is to be used again; set it to ``False`` before the answer to close it."""
         self.old = old
         """Whether it speaks HTTP/1.0, which knows no chunks (RFC 9112, 6.1)."""
-        self.body = b""
-        self.arrived = False
-        """Whether the whole body is there."""
-        self.extra = b""
-        """Header lines that go with every answer, each with its line end."""
-        self.started = False
-        """Whether the answer has begun."""
+        self.body = self.extra = b""
+        """What was sent; and header lines that go with every answer, each with its line end."""
+        self.arrived = self.started = False
+        """Whether the whole body is there; whether the answer has begun."""
         self.owner: Owner | None = None
         self.admission: Admission | None = None
         self.error: Exception | None = None
         """Why it is refused, as long as others are answered before it."""
         self._connection: ServerConnection | None = connection
-        self._chunked = False
-        self._mute = False
+        self._chunked = self._mute = False
+        """How the body of the answer is sent: in chunks, or not at all."""
 
     @property
     def address(self) -> tuple[str, int] | None:

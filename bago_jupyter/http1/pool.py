@@ -7,11 +7,9 @@ import math
 import ssl as tls
 
 from ..errors import UpstreamFailed, UpstreamTimeout
-from .client import Connection, Response
-from .state import IDLE
+from .client import Connection, Response, kept
 from .sweep import sweep
 
-MAX_IDLE = 256
 CONNECT_TIMEOUT = 5.0
 
 
@@ -33,23 +31,9 @@ class Pool:
         self._tls = tls
         self._server_hostname = server_hostname
         self._connect_timeout = connect_timeout
-        self._idle: list[Connection] = []
-        """The one that was used last is taken first."""
+        self.idle: list[Connection] = []
+        """Connections that were kept; :func:`~.client.kept` takes one."""
         self._all: set[Connection] = set()
-
-    def begin(self, head: bytes, body: bytes, timeout: float, silence: float = math.inf) -> Response | None:
-        """Send a request now, on a kept connection; ``None`` where there is none.
-
-        ``head`` is the whole request head with its final blank line. ``timeout`` bounds the wait for the
-        response head, ``silence`` that between two bytes of its body, in seconds. The response may turn out
-        to be broken because the connection was closed meanwhile: give it to :meth:`send`.
-        """
-        idle = self._idle
-        while idle:
-            connection = idle.pop()
-            if connection.state is IDLE:
-                return connection.send(head, body, timeout, silence)
-        return None
 
     async def send(
         self,
@@ -59,12 +43,16 @@ class Pool:
         silence: float = math.inf,
         begun: Response | None = None,
     ) -> Response:
-        """Send a request as :meth:`begin` does, and return the response once its head is there.
+        """Send a request and return its response once the head is there.
 
-        ``begun`` is what :meth:`begin` made of the same request. Raises :class:`UpstreamFailed`. A kept
+        ``head`` is the whole request head with its final blank line. ``timeout`` bounds the wait for the
+        response head, ``silence`` that between two bytes of its body, in seconds. ``begun`` is the response
+        where the same request was sent on a kept connection already. Raises :class:`UpstreamFailed`. A kept
         connection that turns out to be closed is replaced by a new one, once.
         """
-        response = begun or self.begin(head, body, timeout, silence)
+        response = begun
+        if response is None and (connection := kept(self.idle)) is not None:
+            response = connection.send(head, body, timeout, silence)
         if response is not None:
             try:
                 await response.opened()
@@ -82,19 +70,19 @@ class Pool:
         """Close every connection, also those in use."""
         for connection in list(self._all):
             connection.abort()
-        self._idle.clear()
+        self.idle.clear()
 
     def close_idle(self) -> None:
         """Close the connections that wait; those in use end with what they carry."""
-        while self._idle:
-            self._idle.pop().abort()
+        while self.idle:
+            self.idle.pop().abort()
 
     async def _connect(self) -> Connection:
         loop, swept = asyncio.get_running_loop(), sweep()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(swept, self._on_idle, self._all.discard),
+                    lambda: Connection(swept, self.idle, self._all.discard),
                     self.host,
                     self.port,
                     ssl=self._tls,
@@ -112,9 +100,3 @@ class Pool:
             ) from None
         self._all.add(connection)
         return connection
-
-    def _on_idle(self, connection: Connection) -> None:
-        if len(self._idle) >= MAX_IDLE:
-            connection.abort()
-        else:
-            self._idle.append(connection)

@@ -37,6 +37,37 @@ class ServerConnection(asyncio.Protocol):
     to change the protocol is declined: Java's client makes one with every first request.
     """
 
+    __slots__ = (
+        "_answering",
+        "_app",
+        "_arriving",
+        "_behind",
+        "_body",
+        "_chunks",
+        "_dropped",
+        "_framing",
+        "_head",
+        "_headers",
+        "_identify",
+        "_lasting",
+        "_listener",
+        "_parser",
+        "_target",
+        "_transport",
+        "_unsent",
+        "_waits",
+        "_without_body",
+        "address",
+        "deadline",
+        "full",
+        "local",
+        "peer",
+        "secure",
+        "state",
+        "stranger",
+        "sweep",
+    )
+
     def __init__(
         self,
         app: Application,
@@ -101,7 +132,15 @@ class ServerConnection(asyncio.Protocol):
             return
         self.state = ACTIVE
         before = self._body
-        self._feed(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserCallbackError:
+            raise
+        except httptools.HttpParserError:
+            if self.state is not CLOSED:
+                self._malformed("Invalid HTTP request received.")
         if self._answering is None or self._arriving is not None:
             self._incomplete(len(data), self._body - before)
 
@@ -253,17 +292,6 @@ class ServerConnection(asyncio.Protocol):
 
     # -- inside
 
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            self._decline(data[offer.args[0] :])
-        except httptools.HttpParserCallbackError:
-            raise
-        except httptools.HttpParserError:
-            if self.state is not CLOSED:
-                self._malformed("Invalid HTTP request received.")
-
     def _decline(self, rest: bytes) -> None:
         """Go on without the offer, as a server may (RFC 9110, 7.8); llhttp took it for the end of HTTP."""
         method, version = self._parser.get_method(), self._parser.get_http_version().encode()
@@ -274,7 +302,7 @@ class ServerConnection(asyncio.Protocol):
         lines += [name + b": " + value for name, value in self._headers if name not in OFFERS]
         self._target, self._headers = b"", []
         self._parser = httptools.HttpRequestParser(self)
-        self._feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def _admit(self, incoming: Incoming) -> None:
         try:

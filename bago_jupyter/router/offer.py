@@ -39,6 +39,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Answered by another node of the mesh."""
     dialects: frozenset[Dialect] | None = None
     """What it speaks, natively or by translation; ``None`` is all."""
+    native: frozenset[Dialect] | None = None
+    """What it speaks without translation; ``None`` is all."""
     shared: bool = True
     """Whether requests of peers may go there."""
     slots: int = 1

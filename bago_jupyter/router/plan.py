@@ -97,10 +97,14 @@ def plan(inputs: Inputs) -> Plan:
     Pure: the same inputs give the same plan. Raises ``KeyError`` for an unknown policy. An empty plan
     says why in its rejections, or has none when nobody offers the model.
     """
-    least = inputs.shape.least_tokens
+    least, rows = inputs.shape.least_tokens, inputs.rows
+    if len(rows) == 1 and rows[0].refused is None and rows[0].paused is None and not least:
+        return Plan(
+            rows, (0.0,), (), rows[0].in_flight >= rows[0].capacity
+        )  # as most are, by the rules below
     able: list[Row] = []
     rejections: list[Rejection] = []
-    for row in inputs.rows:
+    for row in rows:
         length = row.offer.context_length
         if row.refused is None and row.paused is None and not (length and least > length):
             able.append(row)

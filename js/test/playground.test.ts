@@ -79,6 +79,7 @@ const decision: Decision = {
   detail: null,
   cause: null,
   seconds: 1,
+  verdict: "ok",
   replayed: true,
 };
 

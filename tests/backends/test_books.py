@@ -11,7 +11,7 @@ from bago_jupyter.backends.books import Books, verdict
 from bago_jupyter.backends.record import Record
 from bago_jupyter.errors import UpstreamFailed
 from bago_jupyter.events import Bus
-from bago_jupyter.router import Load, Offer, Row, Shape
+from bago_jupyter.router import Offer, Row, Shape
 from bago_jupyter.router.outcome import CANCELLED, OK, Ending, failed
 from bago_jupyter.wire import Outcome
 
@@ -28,21 +28,22 @@ def asked(books: Books, **shape: object) -> Record:
 def answered(books: Books, tokens: int, seconds: float, **shape: object) -> None:
     """A request whose answer of ``tokens`` took ``seconds`` from its first byte to its last."""
     record, load = asked(books, **shape), books.load(OFFER)
-    books.reserve(load, ROW.cost)
+    books.reserve(OFFER, ROW.cost)
     flight = books.took_off(record, ROW, load, time.monotonic())
     flight.first_byte = 0.0
     record.arrived = time.monotonic() - seconds
     books.landed(flight, 200, OK, None, time.monotonic())
-    books.over(record, flight, 200, OK, (1, tokens))
+    books.over(record, flight, 200, OK, (1, tokens), time.monotonic())
 
 
 def test_reservations_are_returned_and_the_turn_stays() -> None:
-    books, load = Books(Bus()), Load()
-    books.reserve(load, 300, turn=5)
-    books.reserve(load, 50, turn=4)
+    books = Books(Bus())
+    books.turn = 5
+    load = books.reserve(OFFER, 300)
+    books.reserve(OFFER, 50)
     assert (load.in_flight, load.work, load.last) == (2, 350, 5)
-    books.release(load, 300)
-    books.release(load, 50)
+    books.release(OFFER, 300)
+    books.release(OFFER, 50)
     assert (load.in_flight, load.work, load.last) == (0, 0, 5)
 
 
@@ -64,20 +65,20 @@ def test_speed_follows_what_is_measured_and_ignores_what_tells_nothing() -> None
 def test_an_ending_counts_once_in_each_book(status: int | None, ending: Ending) -> None:
     books = Books(Bus())
     record, load = asked(books), books.load(OFFER)
-    books.reserve(load, ROW.cost)
+    books.reserve(OFFER, ROW.cost)
     flight = books.took_off(record, ROW, load, time.monotonic())
     books.landed(flight, status, ending, None, time.monotonic())
-    books.over(record, flight, status, ending)
+    books.over(record, flight, status, ending, (None, None), time.monotonic())
     kind = verdict(status, ending.outcome)
     (cell,) = books.collector.take().values()
-    for counts in (load, books.records.counts, cell):
+    for counts in (load, books.counts(), cell):
         assert {name: getattr(counts, name) for name in ("ok", "failed", "cancelled")} == {
             "ok": 0,
             "failed": 0,
             "cancelled": 0,
             kind: 1,
         }
-    assert not books.flying and books.records.counts.in_flight == 0
+    assert not books.flying and books.counts().in_flight == 0
     assert (record.told().verdict, record.told().outcome) == (kind, ending.outcome)
 
 

@@ -99,7 +99,8 @@ def test_second_attempts_are_few_where_everybody_is_slow() -> None:
         switch = Switch()
         async with Mesh(switch, switch) as mesh:
             await teach(mesh)
-            mesh.dispatcher._attempts.patience._saved = 2.0
+            patience = mesh.dispatcher._attempts._patience
+            patience._saved, patience._seen = 2.0, mesh.dispatcher.counts.total
             switch.frozen = True
             mesh.request["header_timeout"] = 1.5
             results = await asyncio.gather(*(mesh.ask() for _ in range(12)), return_exceptions=True)
