@@ -20,6 +20,7 @@ from mesh.watching import (
     is_open,
     opened,
     pour,
+    steady,
     unharmed,
     within,
 )
@@ -151,9 +152,10 @@ HALF = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 
 @pytest.fixture
 def friends(start: Nodes) -> tuple[Node, Node]:
-    """Two nodes that are paired; the second has few descriptors."""
+    """Two nodes that are paired, and have all their connections; the second may have few."""
     ada, bob = start(1, "ada"), start(2, "bob", before=LIMITED)
     ada.pair(bob)
+    steady(bob, 3)
     return ada, bob
 
 

@@ -111,6 +111,17 @@ def within(seconds: float, condition: Callable[[], object]) -> bool:
     return True
 
 
+def steady(node: Node, seconds: float) -> int:
+    """How many descriptors it has, once it has neither opened nor closed any for so long."""
+    process = psutil.Process(node.process.pid)
+    count, since = process.num_fds(), time.monotonic()
+    while time.monotonic() - since < seconds:
+        time.sleep(0.05)
+        if process.num_fds() != count:
+            count, since = process.num_fds(), time.monotonic()
+    return count
+
+
 class Watch:
     """What is to be said against how a node bore it."""
 
@@ -118,7 +129,7 @@ class Watch:
         self.complaints: list[str] = []
         self._node = node
         self._process = psutil.Process(node.process.pid)
-        self._descriptors = self._steady()
+        self._descriptors = steady(node, 0.5)
         self._written = len(node.log())
         Path(f"/proc/{node.process.pid}/clear_refs").write_text("5")  # the peak begins anew
         self._memory = self._status("VmRSS")
@@ -162,14 +173,6 @@ class Watch:
         self.must(_asked_for_health(self._node) == b"200", "answers no request")
         self.must("Traceback" not in "\n".join(self.said()), "a traceback in the log")
         self.must(not self._node.process.errors, f"printed {self._node.process.errors[-3:]}")
-
-    def _steady(self) -> int:
-        """How many descriptors it has, once it neither opens nor closes any."""
-        before, count = -1, self._process.num_fds()
-        while count != before:
-            time.sleep(0.5)
-            before, count = count, self._process.num_fds()
-        return count
 
     def _status(self, name: str) -> int:
         lines = Path(f"/proc/{self._node.process.pid}/status").read_text().splitlines()
