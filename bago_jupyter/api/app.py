@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from ..backends.dialects import ENDPOINTS
 from ..backends.refusing import refuse
 from ..errors import BagoError, MethodNotAllowed
-from ..http1 import Admission, Asgi, Incoming
+from ..http1 import Admission, Asgi, Incoming, has_body
 from ..router.shape import Dialect
 from . import cors
 from .callers import HEADER
@@ -18,7 +18,7 @@ from .guard import check_external, check_host, is_own_page
 from .inference import Inference
 from .mesh import MeshApp
 from .messages import MAX_BODY
-from .routes import KNOWN, routes
+from .routes import KNOWN, check_road, routes
 
 log = logging.getLogger("bago.api")
 
@@ -52,6 +52,8 @@ class App:
         endpoint = ENDPOINTS.get(path)
         if endpoint is not None:
             return self._inference.admit(endpoint, incoming)
+        if has_body(incoming):
+            check_road(self._rest, self._context, incoming, path)
         return Admission(self._serve, MAX_BODY)
 
     def refuse(self, incoming: Incoming, error: Exception) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route, Router
+from starlette.routing import Match, Route, Router
 
 from ..engines.describe import describe, describe_all
 from ..engines.starters import STARTERS
-from ..errors import Forbidden, NotFound
+from ..errors import Forbidden, MethodNotAllowed, NotFound
+from ..http1 import Incoming
 from ..wire import Drain, LoadRequest, ModelInfo, PullRequest, UnloadRequest
 from . import apikeys, chains, connections, decisions, nodes, stats, topology
 from .callers import manager
@@ -74,11 +75,7 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
         table = [row for row in table if row[1] in PEERS_MAY]
 
     async def nothing(scope: Any, receive: Any, send: Any) -> None:
-        right = meant(scope["raw_path"])
-        if right is not None:
-            url = context.status().url
-            raise NotFound(f"There is no route {scope['path']}, but {right.decode()}: the base URL is {url}.")
-        raise NotFound(f"There is no route {scope['method']} {scope['path']}; models are at /v1/models.")
+        raise no_road(context, scope["method"], scope["raw_path"])
 
     return Router(
         [
@@ -88,6 +85,33 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
         default=nothing,
         redirect_slashes=False,
     )
+
+
+def no_road(context: Context, method: str, path: bytes) -> NotFound:
+    """The error for a route that there is not, with the one that was meant."""
+    shown, right = path.decode("latin-1"), meant(path)
+    if right is not None:
+        return NotFound(
+            f"There is no route {shown}, but {right.decode()}: the base URL is {context.status().url}."
+        )
+    return NotFound(f"There is no route {method} {shown}; models are at /v1/models.")
+
+
+def check_road(router: Router, context: Context, incoming: Incoming, path: bytes) -> None:
+    """Whether a request leads anywhere, before its body is read. Raises :class:`NotFound` or
+    :class:`MethodNotAllowed`."""
+    method = incoming.method.decode("latin-1")
+    scope = {"type": "http", "path": path.decode("latin-1"), "method": method, "root_path": ""}
+    partial: set[str] = set()
+    for route in router.routes:
+        match, _ = route.matches(scope)
+        if match is Match.FULL:
+            return
+        if match is Match.PARTIAL and isinstance(route, Route):
+            partial |= route.methods or set()
+    if partial:
+        raise MethodNotAllowed(f"{scope['path']} is not for {method}.", allow=", ".join(sorted(partial)))
+    raise no_road(context, method, path)
 
 
 def _checked(context: Context, path: str, handler: Handler) -> Handler:

@@ -6,6 +6,7 @@ Nothing here knows what is asked or answered; both halves hand over bytes as the
 from .asgi import Asgi
 from .client import Response, kept
 from .events import WholeEvents
+from .head import has_body
 from .listener import Listener
 from .pool import Pool
 from .server import Admission, Application, Incoming
@@ -19,5 +20,6 @@ __all__ = [
     "Pool",
     "Response",
     "WholeEvents",
+    "has_body",
     "kept",
 ]

@@ -297,6 +297,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._parser = None  # type: ignore[assignment]  # it holds on to us: a ring that only the collector breaks
         self.state = CLOSED
         self._sweep.forget(self)
         response = self._response

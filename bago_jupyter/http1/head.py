@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from ..errors import InvalidRequest
+from ..errors import BodyTooLarge, InvalidRequest
 from .incoming import Incoming
 from .limits import MAX_HEADERS
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?")
 """``uri-host [":" port]`` (RFC 9110, 7.2; RFC 3986, 3.2.2)."""
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]+)(.*)", re.DOTALL)
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)(.*)", re.DOTALL)
 
 
 def check_head(incoming: Incoming) -> None:
@@ -50,3 +50,17 @@ def has_body(incoming: Incoming) -> bool:
     """Whether a body follows (RFC 9112, 6.3)."""
     first = incoming.first
     return b"transfer-encoding" in first or first.get(b"content-length", b"0").strip(b"0") != b""
+
+
+def check_body(incoming: Incoming, limit: int) -> None:
+    """Refuse a body by what the head says of it. Raises :class:`BodyTooLarge`."""
+    first = incoming.first
+    if int(first.get(b"content-length", b"0")) > limit:
+        raise too_large(limit)
+    if b"transfer-encoding" in first and (not limit or incoming.method in (b"GET", b"HEAD")):
+        raise BodyTooLarge("This request takes no body; send none.")
+
+
+def too_large(limit: int) -> BodyTooLarge:
+    """The error for a body of more than ``limit`` bytes."""
+    return BodyTooLarge(f"The request body is over {limit / 2**20:g} MiB; send less, or raise max_body.")

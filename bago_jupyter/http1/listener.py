@@ -213,9 +213,10 @@ class Listener:
 
     async def _greet(self, sock: socket.socket, *, secure: bool) -> None:
         context = self._tls() if secure and self._tls is not None else None
+        connection = ServerConnection(self._app, self, self._sweep, self._identify)
         try:
-            _, connection = await self._loop.connect_accepted_socket(
-                lambda: ServerConnection(self._app, self, self._sweep, self._identify),
+            await self._loop.connect_accepted_socket(
+                lambda: connection,
                 sock,
                 ssl=context,
                 ssl_handshake_timeout=limits.HANDSHAKE if secure else None,

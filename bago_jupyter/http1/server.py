@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from ..errors import InvalidRequest
+from ..errors import BagoError, InvalidRequest
 from . import limits
-from .head import check_head, has_body
+from .head import check_body, check_head, has_body, too_large
 from .incoming import Admission, Application, Incoming
 from .state import ACTIVE, CLOSED, IDLE, NEW, State
 from .strangers import is_loopback
@@ -155,6 +155,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = CLOSED
         self._transport = None
+        self._parser = None  # type: ignore[assignment]  # it holds on to us: a ring that only the collector breaks
         self.sweep.forget(self)
         self._listener.lost(self)
         answering, self._answering, self._arriving = self._answering, None, None
@@ -175,15 +176,24 @@ class ServerConnection(asyncio.Protocol):
         parser = self._parser
         if parser.should_upgrade():
             return
-        old = parser.get_http_version() != "1.1"
+        version = parser.get_http_version()
+        old = version != "1.1"
         keep_alive = not old and parser.should_keep_alive()
         incoming = Incoming(self, parser.get_method(), self._target, self._headers, keep_alive, old)
         self._target, self._headers, self._head = b"", [], 0
         self._arriving = incoming
         if self.state is CLOSED:
             return
-        if self._lasting is not None and self._lasting[0] == self._says(incoming):
-            incoming.admission = self._lasting[1]
+        if old and version != "1.0":
+            self._refuse(incoming, InvalidRequest("This server speaks HTTP/1.1 and HTTP/1.0."))
+            return
+        lasting = self._lasting
+        if (
+            lasting is not None
+            and lasting[0] == self._says(incoming)
+            and int(incoming.first.get(b"content-length", b"0")) <= lasting[1].limit
+        ):
+            incoming.admission = lasting[1]
         else:
             self._admit(incoming)
 
@@ -307,10 +317,12 @@ class ServerConnection(asyncio.Protocol):
     def _admit(self, incoming: Incoming) -> None:
         try:
             check_head(incoming)
+        except BagoError as error:
+            self._refuse(incoming, error)
+            return
+        try:
             admission = self._app.admit(incoming)
-            length = incoming.first.get(b"content-length")
-            if length is not None and int(length) > admission.limit:
-                raise too_large(admission.limit)
+            check_body(incoming, admission.limit)
         except Exception as error:
             if self.stranger or has_body(incoming):
                 self._refuse(incoming, error)
@@ -328,7 +340,8 @@ class ServerConnection(asyncio.Protocol):
         """What an admission depends on. A head that says a thing twice is never the same as another."""
         first = incoming.first
         return (
-            self._app.epoch if len(first) == len(incoming.headers) else incoming,
+            self._app.epoch if len(first) == len(incoming.headers) <= limits.MAX_HEADERS else incoming,
+            first.get(b"transfer-encoding"),
             incoming.old,
             incoming.method,
             incoming.target,
@@ -408,9 +421,3 @@ class ServerConnection(asyncio.Protocol):
         self._dropped += size
         if self._dropped > limits.LINGER_BYTES:
             self.abort()
-
-
-def too_large(limit: int) -> Exception:
-    from ..errors import BodyTooLarge
-
-    return BodyTooLarge(f"The request body is over {limit / 2**20:g} MiB; send less, or raise max_body.")

@@ -99,9 +99,7 @@ def plan(inputs: Inputs) -> Plan:
     """
     least, rows = inputs.shape.least_tokens, inputs.rows
     if len(rows) == 1 and rows[0].refused is None and rows[0].paused is None and not least:
-        return Plan(
-            rows, (0.0,), (), rows[0].in_flight >= rows[0].capacity
-        )  # as most are, by the rules below
+        return Plan(rows, (0.0,), (), rows[0].in_flight >= rows[0].capacity)
     able: list[Row] = []
     rejections: list[Rejection] = []
     for row in rows:
