@@ -1,4 +1,4 @@
-# make demo | lab | test | bench | clean
+# make demo | lab | test | test-long | bench | clean
 # Everything lands in this folder: the environment in .venv, the demo's node in .bago.
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ SYSTEM_PACKAGES := chromium iproute2 nftables avahi-daemon avahi-utils dbus ngin
 SOURCES := $(shell find js/src -type f) js/build.mjs js/package-lock.json
 export BAGO_HOME
 
-.PHONY: demo lab test check bench clean system
+.PHONY: demo lab test test-long check bench clean system
 
 demo: $(VENV)/.demo  ## a node, a real model and a conversation, in a real kernel
 	$(BIN)/bago-jupyter run notebooks/quickstart.ipynb
@@ -20,6 +20,9 @@ lab: $(VENV)/.demo  ## JupyterLab on the quickstart
 
 test: $(VENV)/.test js/node_modules/.dev system check  ## everything, on real parts
 	env -u BAGO_HOME $(BIN)/python -m pytest $(ARGS)
+
+test-long: $(VENV)/.test  ## what takes longer: ten minutes of everything at once, ten thousand histories of a connection
+	env -u BAGO_HOME BAGO_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/api/test_soak.py tests/http1 $(ARGS)
 
 check: $(VENV)/.test js/node_modules/.dev  ## style, types, floors
 	$(BIN)/ruff check .
