@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
-from . import timeslice
-
 T = TypeVar("T")
 LoopName = Literal["auto", "uvloop", "asyncio"]
 
@@ -60,7 +58,6 @@ class LoopThread:
             self.thread.join(timeout)
 
     def _run(self) -> None:
-        timeslice.shorten()
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
