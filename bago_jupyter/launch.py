@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import filelock
 
-from . import loops
+from . import loops, timeslice
 from .errors import BagoError, NodeUnreachable, SettingsError, StateError
 from .settings import PREFIX, Settings
 from .state import Home
@@ -126,6 +126,7 @@ def serve(settings: Settings, *, until_eof: bool = False, ready: Any = None) -> 
         await node.start()
         try:
             settle_memory()
+            timeslice.shorten()
             if until_eof:
                 threading.Thread(target=_wait_for_eof, args=(loop, stop), daemon=True).start()
             if ready is not None:

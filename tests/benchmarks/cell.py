@@ -154,7 +154,9 @@ A node in a real ipykernel, asked {load.RATE} times a second whether or not answ
 works. Kernel and node share one core in both modes; client and mock are on others. What the cell keeps
 is its speed during the load over its speed in the {QUIET:.0f} s before. The C call is `sum(range(n))`
 of about {busy.CALL * 1000:.0f} ms; a second thread in the kernel measures how long one keeps it
-waiting."""
+waiting. A node in a process of its own is compared with itself while no cell runs: beside a busy cell it
+has to be given the core first, and where the scheduler does not do so at once, it looks again at its next
+tick (every 4 ms at 250 Hz)."""
 
 GROUP = Group(
     name="cell",

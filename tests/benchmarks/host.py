@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from bago_jupyter import loops
+from bago_jupyter import loops, timeslice
 from bago_jupyter.backends import HttpBackend
 from bago_jupyter.client import AsyncNodeClient
 from bago_jupyter.core import Node
@@ -113,7 +113,8 @@ async def _with_model(port: int, home: str | Path, slots: int) -> Node:
 async def _serve(kind: str, port: str, home: str, argument: str) -> None:
     up = {"mock": _relaying, "model": _with_model}[kind]
     running = await up(int(port), home, int(argument))
-    settle_memory()  # as ``bago-jupyter serve`` does
+    settle_memory()  # both as ``bago-jupyter serve`` does
+    timeslice.shorten()
     await _until_stdin_closes()
     await running.stop()
 

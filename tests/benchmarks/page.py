@@ -16,13 +16,14 @@ INTRODUCTION = """\
 `cell`, `model`, `startup`, `mesh`, `routing`, `failover`, `failover-one`, `resilience`, `sharing`, `view`,
 or several of them) measures one group anew and leaves the rest as it is. The numbers are kept in
 `results.json`. It needs Linux and at least two cores; `relay` and `stream` need Debian's `nginx` and
-`wrk`, LiteLLM gets an environment of its own below `out/`, hosts that are network namespaces need root
-and `iproute2`, and `view` needs `chromium`, JupyterLab, Node.js and `npm ci` in `js/`. Run it on a quiet
-machine.
+`wrk`, LiteLLM and vllm-router get environments of their own below `out/`, hosts that are network
+namespaces need root and `iproute2`, and `view` needs `chromium`, JupyterLab, Node.js and `npm ci` in
+`js/`. Run it on a quiet machine.
 
 How to read it: a figure is the median of its runs, with the smallest and the largest in brackets. What
 goes through something is run in turn with the same thing asked directly, and *ratio* and *added* compare the
-two runs that stand next to each other in time. Ratios travel between machines, absolute figures do not.
+two runs that stand next to each other in time. Ratios travel between machines, absolute figures do not;
+so what a request costs is aimed at as a ratio to nginx in the same run.
 """
 
 
