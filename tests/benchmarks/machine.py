@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .results import Machine
 
-PACKAGES = ("bago-jupyter", "uvloop", "httptools", "uvicorn", "ipykernel", "xllamacpp")
+PACKAGES = ("bago-jupyter", "uvloop", "httptools", "ipykernel", "xllamacpp")
 
 
 def describe() -> Machine:
