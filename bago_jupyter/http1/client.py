@@ -149,28 +149,6 @@ class Connection(asyncio.Protocol):
     It puts itself into ``idle`` when it may carry the next request; ``on_lost`` is called when it is gone.
     """
 
-    __slots__ = (
-        "_body",
-        "_feeding",
-        "_framing",
-        "_full",
-        "_headers",
-        "_idle",
-        "_on_lost",
-        "_parser",
-        "_response",
-        "_silence",
-        "_sweep",
-        "_timeout",
-        "_transport",
-        "_unsent",
-        "_unsent_before",
-        "_without_body",
-        "deadline",
-        "paused",
-        "state",
-    )
-
     def __init__(self, sweep: Sweep, idle: list[Connection], on_lost: Callable[[Connection], None]):
         self.state: State = NEW
         self.paused = False

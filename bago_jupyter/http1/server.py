@@ -37,37 +37,6 @@ class ServerConnection(asyncio.Protocol):
     to change the protocol is declined: Java's client makes one with every first request.
     """
 
-    __slots__ = (
-        "_answering",
-        "_app",
-        "_arriving",
-        "_behind",
-        "_body",
-        "_chunks",
-        "_dropped",
-        "_framing",
-        "_head",
-        "_headers",
-        "_identify",
-        "_lasting",
-        "_listener",
-        "_parser",
-        "_target",
-        "_transport",
-        "_unsent",
-        "_waits",
-        "_without_body",
-        "address",
-        "deadline",
-        "full",
-        "local",
-        "peer",
-        "secure",
-        "state",
-        "stranger",
-        "sweep",
-    )
-
     def __init__(
         self,
         app: Application,
