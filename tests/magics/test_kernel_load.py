@@ -37,7 +37,7 @@ def test_nothing_slow_is_imported():
         "anywidget",
         "ipywidgets",
         "msgspec",
-        "uvicorn",
+        "httptools",
         "starlette",
         "tqdm",
         "numpy",
