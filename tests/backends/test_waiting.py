@@ -298,3 +298,49 @@ def test_a_mistake_in_one_decision_leaves_nobody_else_waiting(monkeypatch: pytes
             await asyncio.gather(first, third)
 
     run(main())
+
+
+def test_a_caller_who_is_alone_needs_no_tickets_until_another_comes() -> None:
+    async def main() -> None:
+        async with Bench(slots=8) as bench:
+            queue = bench.dispatcher.queue
+            first = bench.ask("g")
+            await bench.arrived(1)
+            bench.let_go()
+            await first
+            assert queue.sole == "g" and not queue._open
+            many = [bench.ask("g") for _ in range(5)]
+            await bench.arrived(6)
+            assert queue.sole == "g" and not queue._open  # nothing was written down for them
+            one = bench.ask("m")
+            await bench.arrived(7)
+            assert queue.sole is None
+            assert (queue._flying, queue._open) == ({"g": 5, "m": 1}, {"g": 5, "m": 1})
+            assert queue.leaves_one("g", asyncio.get_running_loop().time())
+            for _ in range(6):
+                bench.let_go()
+            await asyncio.gather(*many, one)
+            assert not queue._flying and not queue._open
+
+    run(main())
+
+
+def test_a_caller_who_is_alone_waits_in_order_where_there_is_no_slot() -> None:
+    async def main() -> None:
+        async with Bench(slots=2) as bench:
+            queue = bench.dispatcher.queue
+            first = bench.ask("g")
+            await bench.arrived(1)
+            bench.let_go()
+            await first
+            many = [bench.ask("g") for _ in range(5)]
+            await bench.arrived(3)
+            await bench.queued(3)
+            assert queue.sole is None and queue._flying == {"g": 2}
+            for number in range(5):
+                await bench.arrived(number + 2)
+                bench.let_go()
+            await asyncio.gather(*many)
+            assert queue.sole == "g" and not queue._open and not queue._flying
+
+    run(main())
