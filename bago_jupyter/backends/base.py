@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
-from ..errors import UpstreamFailed
 from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Dialect
@@ -50,10 +49,6 @@ class Answering(Protocol):
     def header(self, name: bytes) -> bytes | None: ...
 
     async def read(self) -> bytes: ...
-
-    def fail(self, error: UpstreamFailed) -> None:
-        """Break it off: whoever reads gets ``error``."""
-        ...
 
     def close(self) -> None: ...
 

@@ -80,9 +80,6 @@ class FramedExchange:
             return chunk
         return await self._outer.read()
 
-    def fail(self, error: UpstreamFailed) -> None:
-        self._outer.fail(error)
-
     def close(self) -> None:
         self._outer.close()
 

@@ -126,11 +126,6 @@ class Response:
             self._connection = None
         self.wake()
 
-    def fail(self, error: UpstreamFailed) -> None:
-        """Break it off: whoever waits for it gets ``error``."""
-        if self._connection is not None:
-            self._connection.fail(error)
-
     def wake(self) -> None:
         """Something happened: tell whoever waits."""
         if self.listener is not None:

@@ -62,9 +62,6 @@ class TranslatedExchange:
             raise self._broken
         return await (self._read_whole() if self._stream is None else self._read_stream(self._stream))
 
-    def fail(self, error: UpstreamFailed) -> None:
-        self._exchange.fail(error)
-
     def close(self) -> None:
         self._exchange.close()
 

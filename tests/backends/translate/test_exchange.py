@@ -88,9 +88,10 @@ def test_the_client_is_heard_about_its_usage() -> None:
 
 def test_a_stream_that_stops_can_be_broken_off() -> None:
     async def work() -> None:
-        answer = CHAT_TO_MESSAGES.exchange(Canned([STREAM[:-30], STREAM[-30:]], SSE), True)
+        canned = Canned([STREAM[:-30], STREAM[-30:]], SSE)
+        answer = CHAT_TO_MESSAGES.exchange(canned, True)
         assert await answer.read()
-        answer.fail(UpstreamTimeout("too long"))
+        canned.fail(UpstreamTimeout("too long"))
         with pytest.raises(UpstreamTimeout, match="too long"):
             await answer.read()
 
