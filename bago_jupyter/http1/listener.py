@@ -165,9 +165,12 @@ class Listener:
             except OSError as error:
                 self._cannot_accept(listener, error)
                 return
+            turned_away = False
             for gone in self._strangers.arrived(sock, address[0]):
+                turned_away = turned_away or gone is sock
                 self._make_room(gone)
-            if sock.fileno() < 0:  # too many of its address are here
+            if turned_away:
+                sock.close()
                 continue
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -231,11 +234,8 @@ class Listener:
     def _make_room(self, thing: object) -> None:
         if isinstance(thing, ServerConnection):
             thing.abort()
-        elif isinstance(thing, socket.socket):
-            if thing in self._waiting:
-                self._drop(thing)
-            else:
-                thing.close()
+        elif isinstance(thing, socket.socket) and thing in self._waiting:
+            self._drop(thing)  # else it shakes hands, and has a deadline for that
 
     def _drop(self, sock: socket.socket) -> None:
         self._no_longer_waits(sock)
