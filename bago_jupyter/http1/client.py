@@ -213,7 +213,8 @@ class Connection(asyncio.Protocol):
         """Read on after a pause; called when the reader caught up."""
         if self.paused and self._transport is not None:
             self.paused = False
-            self._heard()
+            if self._response is not None:
+                self.deadline = time.monotonic() + self._patience()
             self._transport.resume_reading()
 
     def overdue(self, now: float) -> None:
@@ -256,8 +257,7 @@ class Connection(asyncio.Protocol):
             self.fail(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
             return
         if self._response is not None:
-            self._bound(response, self._feeding, self._body - before)
-            self._heard()
+            self._went_on(response, self._feeding, self._body - before)
         elif self.state is IDLE and len(self._idle) < MAX_IDLE:
             self.deadline = time.monotonic() + IDLE_SECONDS
             self._idle.append(self)
@@ -349,12 +349,8 @@ class Connection(asyncio.Protocol):
         """Seconds for which the backend may be silent after its head."""
         return self._silence if self._body else max(self._silence, self._timeout)
 
-    def _heard(self) -> None:
-        if not self.paused and self._response is not None and self._response.status:
-            self.deadline = math.inf if self._silence == math.inf else time.monotonic() + self._patience()
-
-    def _bound(self, response: Response, size: int, body: int) -> None:
-        """A head, chunk extensions and trailers without end are cut off."""
+    def _went_on(self, response: Response, size: int, body: int) -> None:
+        """More came, and not all: a head, extensions and trailers without end are cut off."""
         self._framing += size - body
         if not response.status:
             if self._framing > 2 * MAX_HEADERS:
@@ -363,6 +359,8 @@ class Connection(asyncio.Protocol):
         self._without_body = 0 if body else self._without_body + size
         if self._without_body > 2 * FRAMING or self._framing > 8 * FRAMING + FRAMING_PER_BYTE * self._body:
             self.fail(UpstreamFailed("The backend sends chunk extensions or trailers without end."))
+        elif not self.paused:
+            self.deadline = time.monotonic() + self._patience()
 
     def _write_on(self) -> None:
         while self._unsent and not self._full and self._transport is not None:
