@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
 
@@ -38,6 +39,8 @@ class App:
     def admit(self, incoming: Incoming) -> Admission:
         """Decide by the head alone. Raises a :class:`BagoError` to refuse it."""
         path = incoming.target.partition(b"?")[0]
+        if b"%" in path:  # as the routes will read it
+            path = unquote_to_bytes(path)
         if incoming.secure:
             return self._mesh.admit(incoming, path)
         origin = incoming.first.get(b"origin")

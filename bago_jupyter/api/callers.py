@@ -51,7 +51,7 @@ class Callers:
             face = _face(said)
             if face is not None:
                 return face
-        return LOCAL if local or incoming.address is None else f"address:{incoming.address[0]}"
+        return LOCAL if local else f"address:{incoming.address[0]}"
 
     @staticmethod
     def peer(peer: Peer) -> str:

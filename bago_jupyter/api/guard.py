@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import Forbidden, Unauthorized
+from ..http1.strangers import is_loopback
 
 _OWN_PAGE = re.compile(rb"(?i:[a-z][a-z0-9+.-]*://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?)")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -34,7 +35,7 @@ def is_own_page(origin: bytes) -> bool:
 def is_local(scope: Any) -> bool:
     """Whether the connection comes from this machine's loopback."""
     client = scope.get("client")
-    return client is None or client[0] == "::1" or client[0].startswith("127.")
+    return client is not None and is_loopback(client[0])
 
 
 def check_external(path: bytes, external: bool) -> None:

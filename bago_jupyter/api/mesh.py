@@ -124,7 +124,7 @@ class MeshApp:
         address = incoming.address
         incoming.respond(200, JSON, msgspec.json.encode(self._mesh.hello(probed=True)))
         port = incoming.first.get(b"x-bago-port", b"")
-        if address is not None and port.isdigit() and len(port) <= 5:
+        if port.isdigit() and len(port) <= 5:
             self._mesh.heard(peer, address[0], int(port))
 
     def _bye(self, peer: Peer, incoming: Incoming) -> None:
@@ -140,8 +140,7 @@ class MeshApp:
 
     def _answer(self, pairing: Answerer, incoming: Incoming) -> None:
         async def asked(scope: Scope, receive: Receive, send: Send) -> None:
-            address = incoming.address
-            answer = await pairing(incoming.body, address[0] if address is not None else "unknown")
+            answer = await pairing(incoming.body, incoming.address[0])
             await Response(answer, media_type="application/json")(scope, receive, send)
 
         Asgi(asked, incoming, self._refuse)

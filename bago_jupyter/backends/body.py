@@ -42,7 +42,7 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         envelope = _decoder.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"The body does not fit {endpoint.path.decode()}: {error}.") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "is empty" if not body.strip() else f"is not valid JSON ({error})"
         raise InvalidRequest(f"The request body {what}; send a JSON object.") from None
     if not envelope.model:

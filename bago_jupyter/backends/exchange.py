@@ -20,11 +20,12 @@ from typing import NamedTuple
 
 from ..errors import BagoError
 from ..http1 import Incoming, Response, WholeEvents
+from ..http1.limits import HIGH_WATER
 from ..pace import Pace
 from ..router import Plan, Shape
 from ..router.outcome import CANCELLED, OK, Ending, failed
 from . import patience
-from .answer import WHOLE, is_stream
+from .answer import is_stream
 from .base import Client, Request
 from .body import read_shape
 from .books import NONE
@@ -161,10 +162,12 @@ class Exchange(Record):
             flight.headers = now - self.arrived
         if response.error is not None or (status and not 200 <= status < 300):
             self._branch()
-        elif response.complete or (
-            response.chunks and (response.buffered >= WHOLE or is_stream(response.header(b"content-type")))
-        ):
+        elif response.complete or (response.chunks and is_stream(response.header(b"content-type"))):
             self._answer(response, flight, client, now)
+        elif (
+            response.buffered > HIGH_WATER
+        ):  # its connection reads no more until somebody takes what is there
+            self._branch()
 
     def writable(self) -> None:
         """The client has caught up."""

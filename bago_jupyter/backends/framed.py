@@ -61,6 +61,8 @@ class FramedExchange:
                 async with asyncio.timeout(SILENCE):
                     chunk = await self._outer.read()
             except TimeoutError:
+                if self._outer.chunks:  # it was this loop that stood still
+                    continue
                 self.close()
                 raise UpstreamTimeout(f"The node gave no sign of life for {SILENCE:g} s.") from None
             if not chunk:

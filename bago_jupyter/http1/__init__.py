@@ -7,9 +7,9 @@ from .asgi import Asgi
 from .client import Response, kept
 from .events import WholeEvents
 from .head import has_body
+from .incoming import Admission, Application, Incoming
 from .listener import Listener
 from .pool import Pool
-from .server import Admission, Application, Incoming
 
 __all__ = [
     "Admission",

@@ -18,7 +18,8 @@ from typing import cast
 import httptools
 
 from ..errors import UpstreamFailed, UpstreamTimeout
-from .limits import FRAMING, FRAMING_PER_BYTE, HIGH_WATER
+from .framing import Framing
+from .limits import HIGH_WATER
 from .state import ACTIVE, CLOSED, IDLE, NEW, State
 from .sweep import Sweep
 
@@ -157,9 +158,9 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._timeout = self._silence = math.inf
         self._headers: list[tuple[bytes, bytes]] = []
-        self._body = self._framing = self._without_body = self._feeding = 0
-        """Bytes of the body, bytes beside it, those of the latter since there was any body, and of the read
-        that is parsed."""
+        self._head = self._body = self._feeding = 0
+        """Bytes of the head while it is not complete, of the body, and of the read that is parsed."""
+        self._framing = Framing()
         self._unsent = memoryview(b"")
         self._unsent_before = 0
         self._full = False
@@ -177,7 +178,7 @@ class Connection(asyncio.Protocol):
         self.state = ACTIVE
         response = self._response = Response(self)
         self._timeout, self._silence = timeout, silence
-        self._body = self._framing = self._without_body = 0
+        self._head = self._body = 0
         self.deadline = time.monotonic() + timeout
         if len(body) < HIGH_WATER:
             transport.write(head + body)
@@ -250,14 +251,16 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         response.received = True
-        before, self._feeding = self._body, len(data)
+        before, began, self._feeding = self._body, response.status, len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self.fail(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
-            return
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._response is not None:
+                self.fail(UpstreamFailed(f"The backend answered something that is not HTTP ({error})."))
+                return
+            self.abort()  # the answer was whole: what came behind it spoils the connection alone
         if self._response is not None:
-            self._went_on(response, self._feeding, self._body - before)
+            self._went_on(response, began > 0, self._body - before)
         elif self.state is IDLE and len(self._idle) < MAX_IDLE:
             self.deadline = time.monotonic() + IDLE_SECONDS
             self._idle.append(self)
@@ -269,13 +272,14 @@ class Connection(asyncio.Protocol):
             response.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        given_up = self.state is CLOSED
         self._transport = None
         self._parser = None  # type: ignore[assignment]  # it holds on to us: a ring that only the collector breaks
         self.state = CLOSED
         self._sweep.forget(self)
         response = self._response
         if response is not None:
-            if exc is None and _ends_with_connection(response):
+            if exc is None and not given_up and _ends_with_connection(response):
                 self._over(response, None)
                 response.wake()
             else:
@@ -298,7 +302,7 @@ class Connection(asyncio.Protocol):
         response = self._response
         if response is None:
             return
-        if self._framing + self._feeding > MAX_HEADERS and _size(headers) > MAX_HEADERS:
+        if self._head + self._feeding > MAX_HEADERS and _size(headers) > MAX_HEADERS:
             self.fail(UpstreamFailed("The backend's response headers are too large."))
         elif status == 101:
             self.fail(UpstreamFailed("The backend wants to change the protocol."))
@@ -323,6 +327,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         response = self._response
+        self._headers = []  # trailers, which are dropped (RFC 9110, 6.5.1)
         if response is None or not response.status:
             return
         keep = self._parser.should_keep_alive() and not self._unsent
@@ -349,17 +354,19 @@ class Connection(asyncio.Protocol):
         """Seconds for which the backend may be silent after its head."""
         return self._silence if self._body else max(self._silence, self._timeout)
 
-    def _went_on(self, response: Response, size: int, body: int) -> None:
+    def _went_on(self, response: Response, began: bool, body: int) -> None:
         """More came, and not all: a head, extensions and trailers without end are cut off."""
-        self._framing += size - body
         if not response.status:
-            if self._framing > 2 * MAX_HEADERS:
+            self._head += self._feeding
+            if self._head > 2 * MAX_HEADERS:
                 self.fail(UpstreamFailed("The backend's response headers are too large."))
             return
-        self._without_body = 0 if body else self._without_body + size
-        if self._without_body > 2 * FRAMING or self._framing > 8 * FRAMING + FRAMING_PER_BYTE * self._body:
+        if not began:
+            self._framing.reset()
+        elif self._framing.excessive(self._feeding, body):
             self.fail(UpstreamFailed("The backend sends chunk extensions or trailers without end."))
-        elif not self.paused:
+            return
+        if not self.paused:
             self.deadline = time.monotonic() + self._patience()
 
     def _write_on(self) -> None:

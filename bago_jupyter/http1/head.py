@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import httptools
+
 from ..errors import BodyTooLarge, InvalidRequest
-from .incoming import Incoming
+from .incoming import Headers, Incoming
 from .limits import MAX_HEADERS
 
+OFFERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
+"""Headers with which a client offers to change the protocol."""
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?")
 """``uri-host [":" port]`` (RFC 9110, 7.2; RFC 3986, 3.2.2)."""
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)(.*)", re.DOTALL)
@@ -64,3 +68,16 @@ def check_body(incoming: Incoming, limit: int) -> None:
 def too_large(limit: int) -> BodyTooLarge:
     """The error for a body of more than ``limit`` bytes."""
     return BodyTooLarge(f"The request body is over {limit / 2**20:g} MiB; send less, or raise max_body.")
+
+
+def without_offer(parser: httptools.HttpRequestParser, target: bytes, headers: Headers) -> bytes:
+    """The head that ``parser`` has just read, without its offer to change the protocol.
+
+    A server may go on as if there was none (RFC 9110, 7.8), but llhttp takes it for the end of HTTP.
+    """
+    method, version = parser.get_method(), parser.get_http_version().encode()
+    if method == b"CONNECT":  # a target that is no path is refused
+        method = b"GET"
+    lines = [b"%b %b HTTP/%b" % (method, target, version)]
+    lines += [name + b": " + value for name, value in headers if name not in OFFERS]
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -70,6 +70,7 @@ class Incoming:
     """
 
     __slots__ = (
+        "_address",
         "_chunked",
         "_connection",
         "_mute",
@@ -116,13 +117,14 @@ class Incoming:
         self.error: Exception | None = None
         """Why it is refused, as long as others are answered before it."""
         self._connection: ServerConnection | None = connection
+        self._address = connection.address
         self._chunked = self._mute = False
         """How the body of the answer is sent: in chunks, or not at all."""
 
     @property
-    def address(self) -> tuple[str, int] | None:
-        """The client's address; ``None`` where it has none, or is gone."""
-        return self._connection.address if self._connection is not None else None
+    def address(self) -> tuple[str, int]:
+        """The client's address, as it was when its connection was accepted."""
+        return self._address
 
     @property
     def local(self) -> bool:

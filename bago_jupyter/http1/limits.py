@@ -19,6 +19,8 @@ MAX_HEADERS = 256
 """Header lines of a request."""
 PIPELINED = 64
 """Requests of one connection that may wait behind the one that is answered."""
+FEW = 8
+"""Requests that wait while more is read: a client that goes away is noticed by reading only."""
 FRAMING = 16 * 1024
 """Bytes beside the body that may arrive in one go: chunk extensions and trailers (RFC 9112, 7.1)."""
 FRAMING_PER_BYTE = 8

@@ -41,6 +41,7 @@ QUIET = 60.0
 MAX_WAITING = 256
 """Connections that have said nothing yet; beyond it the oldest makes room."""
 TLS_RECORD = 0x16
+Address = tuple[str, int]
 
 
 class Listener:
@@ -60,10 +61,11 @@ class Listener:
         self._tls = tls
         self._identify = identify
         self._sockets: list[socket.socket] = []
-        self._waiting: dict[socket.socket, float] = {}
-        """Connections without a first byte, and until when they may be; the oldest first."""
+        self._waiting: dict[socket.socket, tuple[float, Address]] = {}
+        """Connections without a first byte, until when they may be, and whose they are; the oldest first."""
         self._connections: set[ServerConnection] = set()
-        self._greeting: set[asyncio.Task[None]] = set()
+        self._greeting: dict[socket.socket, asyncio.Task[None]] = {}
+        """Connections whose protocol is being set up, most of them with a handshake."""
         self._strangers = Strangers()
         self._quiet_until = 0.0
         self.deadline = math.inf
@@ -106,12 +108,12 @@ class Listener:
             self._drop(sock)
         for connection in list(self._connections):
             connection.finish()
-        await self._until(lambda: not any(connection.busy for connection in self._connections), GRACE)
-        for task in self._greeting:
+        await self._until(lambda: not any(connection.answering for connection in self._connections), GRACE)
+        for task in self._greeting.values():
             task.cancel()
         for connection in list(self._connections):
             connection.stop()  # each ends its answer with a word that the node stops
-        await self._until(lambda: not any(connection.busy for connection in self._connections), GRACE)
+        await self._until(lambda: not any(connection.answering for connection in self._connections), GRACE)
         for connection in list(self._connections):
             connection.close()
         await self._until(lambda: not self._connections, FLUSH)
@@ -136,7 +138,7 @@ class Listener:
     def overdue(self, now: float) -> None:
         """Called by the sweep: hang up on those that say nothing."""
         while self._waiting:
-            sock, until = next(iter(self._waiting.items()))
+            sock, (until, _) = next(iter(self._waiting.items()))
             if until > now:
                 self.deadline = until
                 return
@@ -165,18 +167,14 @@ class Listener:
             except OSError as error:
                 self._cannot_accept(listener, error)
                 return
-            turned_away = False
-            for gone in self._strangers.arrived(sock, address[0]):
-                turned_away = turned_away or gone is sock
-                self._make_room(gone)
-            if turned_away:
-                sock.close()
-                continue
+            for oldest in self._strangers.arrived(sock, address[0]):
+                self._make_room(oldest)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if len(self._waiting) >= MAX_WAITING:
                 self._drop(next(iter(self._waiting)))
-            until = self._waiting[sock] = time.monotonic() + limits.FIRST_BYTE
+            until = time.monotonic() + limits.FIRST_BYTE
+            self._waiting[sock] = until, (address[0], address[1])
             if len(self._waiting) == 1:
                 self.deadline = until
                 self._sweep.watch(self)
@@ -209,14 +207,15 @@ class Listener:
         if not byte or (byte[0] == TLS_RECORD and self._tls is None):
             self._drop(sock)
             return
+        _, address = self._waiting[sock]
         self._no_longer_waits(sock)
-        task = self._loop.create_task(self._greet(sock, secure=byte[0] == TLS_RECORD))
-        self._greeting.add(task)
-        task.add_done_callback(self._greeting.discard)
+        task = self._loop.create_task(self._greet(sock, address, secure=byte[0] == TLS_RECORD))
+        self._greeting[sock] = task
+        task.add_done_callback(lambda _: self._greeting.pop(sock, None))
 
-    async def _greet(self, sock: socket.socket, *, secure: bool) -> None:
+    async def _greet(self, sock: socket.socket, address: Address, *, secure: bool) -> None:
         context = self._tls() if secure and self._tls is not None else None
-        connection = ServerConnection(self._app, self, self._sweep, self._identify)
+        connection = ServerConnection(self._app, self, self._sweep, self._identify, address)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
@@ -224,18 +223,22 @@ class Listener:
                 ssl=context,
                 ssl_handshake_timeout=limits.HANDSHAKE if secure else None,
             )
-        except (OSError, ssl.SSLError, TimeoutError) as error:
+        except (OSError, ssl.SSLError, TimeoutError, asyncio.CancelledError) as error:
             log.debug("no connection: %s", error)
             self._strangers.forget(sock)
             sock.close()
         else:
-            self._strangers.became(sock, connection if connection in self._connections else None)
+            there = connection in self._connections and connection.stranger
+            self._strangers.became(sock, connection if there else None)
 
     def _make_room(self, thing: object) -> None:
         if isinstance(thing, ServerConnection):
             thing.abort()
-        elif isinstance(thing, socket.socket) and thing in self._waiting:
-            self._drop(thing)  # else it shakes hands, and has a deadline for that
+        elif isinstance(thing, socket.socket):
+            if thing in self._waiting:
+                self._drop(thing)
+            elif (task := self._greeting.get(thing)) is not None:
+                task.cancel()
 
     def _drop(self, sock: socket.socket) -> None:
         self._no_longer_waits(sock)

@@ -14,7 +14,8 @@ import httptools
 
 from ..errors import BagoError, InvalidRequest
 from . import limits
-from .head import check_body, check_head, has_body, too_large
+from .framing import Framing
+from .head import check_body, check_head, has_body, too_large, without_offer
 from .incoming import Admission, Application, Incoming
 from .state import ACTIVE, CLOSED, IDLE, NEW, State
 from .strangers import is_loopback
@@ -23,18 +24,13 @@ from .sweep import Sweep
 if TYPE_CHECKING:
     from .listener import Listener
 
-__all__ = ["Admission", "Application", "Incoming", "ServerConnection"]
-
-OFFERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
-"""Headers with which a client offers to change the protocol."""
-
 
 class ServerConnection(asyncio.Protocol):
     """Reads requests, hands them to an application in their order, and writes its answers.
 
-    Of requests that are pipelined (RFC 9112, 9.3.2) one is answered at a time; while others wait nothing more
-    is read. A request that is refused before its body has arrived is the last one of its connection. An offer
-    to change the protocol is declined: Java's client makes one with every first request.
+    Of requests that are pipelined (RFC 9112, 9.3.2) one is answered at a time; while a few wait nothing more
+    is read. One that is refused before its body has arrived is the last of its connection. An offer to change
+    the protocol is declined: Java's client makes one with every first request.
     """
 
     def __init__(
@@ -43,19 +39,22 @@ class ServerConnection(asyncio.Protocol):
         listener: Listener,
         sweep: Sweep,
         identify: Callable[[ssl.SSLObject], str | None],
+        address: tuple[str, int],
     ):
         self.state: State = NEW
         self.deadline = math.inf
         self.sweep = sweep
         self.peer: str | None = None
         """Fingerprint of the certificate that a TLS client proved to have."""
-        self.address: tuple[str, int] | None = None
-        self.local = False
-        self.secure = False
-        self.full = False
-        """Whether the client does not keep up with what is written."""
-        self.stranger = False
+        self.address = address
+        """As it was accepted: a connection that was reset since could not tell."""
+        self.local = is_loopback(address[0])
+        self.secure = self.full = False
+        """Whether it came over TLS; whether the client does not keep up with what is written."""
+        self.stranger = not self.local
         """Whether it comes from another machine, and has shown no right to be here."""
+        self.answering: Incoming | None = None
+        """The request that is answered now."""
         self._app = app
         self._listener = listener
         self._identify = identify
@@ -64,15 +63,16 @@ class ServerConnection(asyncio.Protocol):
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head = 0
-        """Bytes that arrived of a head which is not complete."""
+        """Bytes that arrived of a head which is not complete, or of nothing that begins one."""
+        self._heading = self._ended = self._held = self._deaf = False
+        """Whether a head has begun; a request ended in this read; all waits until the client has read the
+        answers; nothing is read."""
         self._arriving: Incoming | None = None
-        """Its head is there, its body is not."""
-        self._answering: Incoming | None = None
         self._behind: deque[Incoming] = deque()
-        """Pipelined requests that wait."""
+        """The request whose body is not whole yet; and pipelined ones that wait."""
         self._chunks: list[bytes] = []
-        self._body = self._framing = self._without_body = 0
-        """Bytes of the body, bytes beside it, and those of the latter since there was any body."""
+        self._body = 0
+        self._framing = Framing()
         self._dropped = self._unsent = 0
         self._waits = 0.0
         """Seconds that were given for what is incomplete: :data:`~.limits.HEAD` or :data:`~.limits.BODY`."""
@@ -83,43 +83,51 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        address = transport.get_extra_info("peername")
-        self.address = (address[0], address[1]) if address else None
-        self.local = self.address is None or is_loopback(self.address[0])
         tls = transport.get_extra_info("ssl_object")
         self.secure = tls is not None
         if tls is not None:
             self.peer = self._identify(tls)
-        self.stranger = not self.local
         self._wait(limits.HEAD)
         self.sweep.watch(self)
         self._listener.made(self)
 
     def data_received(self, data: bytes) -> None:
         if self.state is CLOSED:
-            self._drop(len(data))
+            self._dropped += len(data)
+            if self._dropped > limits.LINGER_BYTES:
+                self.abort()
             return
         self.state = ACTIVE
-        before = self._body
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            self._decline(data[offer.args[0] :])
-        except httptools.HttpParserCallbackError:
-            raise
-        except httptools.HttpParserError:
-            if self.state is not CLOSED:
-                self._malformed("Invalid HTTP request received.")
-        if self._answering is None or self._arriving is not None:
-            self._incomplete(len(data), self._body - before)
+        self._ended = False
+        before, rest = self._body, data
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as offer:
+                rest = self._declined(rest[offer.args[0] :])
+            except httptools.HttpParserCallbackError:
+                raise
+            except httptools.HttpParserError:
+                if self.state is not CLOSED:
+                    self._malformed("Invalid HTTP request received.")
+                break
+        if self._arriving is not None:
+            self._bound_body(len(data), self._body - before)
+        elif self._heading or not self._ended:
+            self._bound_head(0 if self._ended else len(data))
 
     def pause_writing(self) -> None:
         self.full = True
+        self._watch_unsent()
 
     def resume_writing(self) -> None:
         self.full = False
-        if self._answering is not None and self._answering.owner is not None:
-            self._answering.owner.writable()
+        if self._held:
+            self._held = False
+            self._go_on()
+        elif self.answering is not None and self.answering.owner is not None:
+            self.answering.owner.writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = CLOSED
@@ -127,12 +135,15 @@ class ServerConnection(asyncio.Protocol):
         self._parser = None  # type: ignore[assignment]  # it holds on to us: a ring that only the collector breaks
         self.sweep.forget(self)
         self._listener.lost(self)
-        answering, self._answering, self._arriving = self._answering, None, None
+        answering, self.answering, self._arriving = self.answering, None, None
         self._behind.clear()
         if answering is not None:
             answering.left()
 
     # -- httptools
+
+    def on_message_begin(self) -> None:
+        self._heading, self._head = True, 0
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -149,7 +160,7 @@ class ServerConnection(asyncio.Protocol):
         old = version != "1.1"
         keep_alive = not old and parser.should_keep_alive()
         incoming = Incoming(self, parser.get_method(), self._target, self._headers, keep_alive, old)
-        self._target, self._headers, self._head = b"", [], 0
+        self._target, self._headers, self._heading = b"", [], False
         self._arriving = incoming
         if self.state is CLOSED:
             return
@@ -183,11 +194,11 @@ class ServerConnection(asyncio.Protocol):
         if chunks:
             incoming.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             self._chunks = []
-            self._body = self._framing = self._without_body = 0
+            self._body = 0
         self._arriving = None
         self._waits = 0.0
-        incoming.arrived = True
-        if self._answering is None:
+        self._ended = incoming.arrived = True
+        if self.answering is None:
             self._serve(incoming)
         else:
             self._queue(incoming)
@@ -202,33 +213,27 @@ class ServerConnection(asyncio.Protocol):
     def answered(self, incoming: Incoming) -> None:
         """The answer to ``incoming`` is whole: go on with the next request, or close."""
         incoming.owner = None
-        self._answering = None
+        self.answering = None
         if not incoming.arrived:
             self._linger()
         elif not incoming.keep_alive:
             self.close()
-        elif self._behind:
-            following = self._behind.popleft()
-            if not self._behind and self._transport is not None:
-                self._transport.resume_reading()
-            asyncio.get_running_loop().call_soon(self._serve, following)
-            self._answering = following
-        elif self._arriving is None:
-            self.state = IDLE
-            self.deadline = time.monotonic() + limits.KEEP_ALIVE
+        elif self.full:  # what is asked next is not even read before these bytes are
+            self._held = True
+            self._listen(False)
+        else:
+            self._go_on()
 
     def known(self) -> None:
         """Whoever is there has shown a right to be."""
-        if self.stranger:
-            self.stranger = False
-            self._listener.known(self)
+        self.stranger = False
+        self._listener.known(self)
 
     def close(self) -> None:
         """Close in an orderly way: what was written is sent."""
         self.state = CLOSED
+        self._watch_unsent()
         if self._transport is not None:
-            self._wait(limits.BODY)
-            self._unsent = self._transport.get_write_buffer_size()
             self._transport.close()
 
     def abort(self) -> None:
@@ -239,49 +244,55 @@ class ServerConnection(asyncio.Protocol):
 
     # -- what the listener needs
 
-    @property
-    def busy(self) -> bool:
-        """Whether something is being answered."""
-        return self._answering is not None
-
     def finish(self) -> None:
         """The server stops: end with the answer that is under way."""
-        if self._answering is None:
+        if self.answering is None:
             self.close()
         else:
-            self._answering.keep_alive = False
+            self.answering.keep_alive = False
             self._behind.clear()
 
     def stop(self) -> None:
         """End the answer that is under way."""
-        if self._answering is not None and self._answering.owner is not None:
-            self._answering.owner.stop()
+        if self.answering is not None and (owner := self.answering.owner) is not None:
+            owner.stop()
 
     def overdue(self, now: float) -> None:
         """Called by the sweep."""
-        if self._answering is not None and self._arriving is None:
-            self.deadline = math.inf  # its deadlines are those of whoever answers
+        before = self._unsent
+        self._watch_unsent()
+        if self._unsent < before:  # a slow client is no dead one
             return
-        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if unsent < self._unsent:  # a slow client is no dead one
-            self._unsent = unsent
-            self.deadline = now + limits.BODY
+        if self.answering is not None and self._arriving is None and not self.full:
+            self.deadline = math.inf  # its deadlines are those of whoever answers
         else:
             self.abort()
 
     # -- inside
 
-    def _decline(self, rest: bytes) -> None:
-        """Go on without the offer, as a server may (RFC 9110, 7.8); llhttp took it for the end of HTTP."""
-        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
-        if method == b"CONNECT":
-            self._malformed("This is no proxy.")
-            return
-        lines = [b"%s %s HTTP/%s" % (method, self._target, version)]
-        lines += [name + b": " + value for name, value in self._headers if name not in OFFERS]
+    def _go_on(self) -> None:
+        """Take the next request, or wait for one."""
+        if self._behind:
+            following = self.answering = self._behind.popleft()
+            asyncio.get_running_loop().call_soon(self._serve, following)
+        elif self._arriving is None and self.state is ACTIVE:
+            self.state = IDLE
+            self.deadline = time.monotonic() + limits.KEEP_ALIVE
+        if self._deaf and len(self._behind) < limits.FEW:
+            self._listen(True)
+
+    def _listen(self, on: bool) -> None:
+        """Read what arrives, or leave it in the network."""
+        self._deaf = not on
+        if self._transport is not None:
+            (self._transport.resume_reading if on else self._transport.pause_reading)()
+
+    def _declined(self, rest: bytes) -> bytes:
+        """What to parse in place of an offer to change the protocol and the ``rest`` behind it."""
+        head = without_offer(self._parser, self._target, self._headers)
         self._target, self._headers = b"", []
         self._parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        return head + rest
 
     def _admit(self, incoming: Incoming) -> None:
         try:
@@ -302,7 +313,7 @@ class ServerConnection(asyncio.Protocol):
         expects = b"expect" in incoming.first
         if admission.lasting and not expects and not incoming.extra and not incoming.old:
             self._lasting = self._says(incoming), admission
-        if expects and not incoming.old and self._answering is None:
+        if expects and not incoming.old and self.answering is None:
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _says(self, incoming: Incoming) -> tuple[object, ...]:
@@ -323,7 +334,7 @@ class ServerConnection(asyncio.Protocol):
         incoming.keep_alive = False
         self._chunks = []
         self.state = CLOSED
-        if self._answering is None:
+        if self.answering is None:
             self._serve(incoming)
         else:
             self._behind.append(incoming)
@@ -337,42 +348,45 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(incoming, InvalidRequest("Too many requests at once on one connection."))
             return
         self._behind.append(incoming)
-        if self._transport is not None:
-            self._transport.pause_reading()
+        if len(self._behind) >= limits.FEW:
+            self._listen(False)
 
     def _serve(self, incoming: Incoming) -> None:
         if self._transport is None:
             return
-        self._answering = incoming
-        if incoming.admission is not None and incoming.error is None:
-            try:
-                incoming.admission.serve(incoming)
-            except Exception as error:
-                self._app.refuse(incoming, error)
-        else:
-            self._app.refuse(incoming, incoming.error or InvalidRequest("That is no request."))
+        self.answering = incoming
+        try:
+            if incoming.error is not None:
+                raise incoming.error
+            assert incoming.admission is not None
+            incoming.admission.serve(incoming)
+        except Exception as error:
+            self._app.refuse(incoming, error)
 
-    def _incomplete(self, size: int, body: int) -> None:
-        """Bound what a request that has not arrived yet may take."""
+    def _bound_head(self, size: int) -> None:
+        """``size`` bytes came of a head that is not complete, or of nothing that begins one."""
         if self.state is CLOSED:
             return
-        if self._arriving is None:
-            self._head += size
-            if self._head > limits.MAX_HEAD:
-                self._malformed(f"The head of a request is at most {limits.MAX_HEAD >> 10} KiB.")
-            elif self._waits != limits.HEAD:
-                self._wait(limits.HEAD)
+        self._head += size
+        if self._head > limits.MAX_HEAD:
+            self._malformed(f"The head of a request is at most {limits.MAX_HEAD >> 10} KiB.")
+        elif self.answering is None and self._waits != limits.HEAD:
+            self._wait(limits.HEAD)
+
+    def _bound_body(self, size: int, body: int) -> None:
+        """``size`` bytes came of a request whose body is not complete, ``body`` of them of that."""
+        if self.state is CLOSED:
             return
-        self._without_body = 0 if body else self._without_body + size
-        self._framing += size - body
         if self._waits != limits.BODY:  # the head came with it
-            self._framing = self._without_body = 0
+            self._framing.reset()
             self._wait(limits.BODY)
-        elif (
-            self._without_body > limits.FRAMING
-            or self._framing > limits.FRAMING + limits.FRAMING_PER_BYTE * self._body
-        ):
+        elif self._framing.excessive(size, body):
             self._malformed("Chunk extensions and trailers without end are not read.")
+
+    def _watch_unsent(self) -> None:
+        """By the deadline the client must have read something of what waits for it."""
+        self.deadline = time.monotonic() + limits.BODY
+        self._unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def _wait(self, seconds: float) -> None:
         self._waits = seconds
@@ -382,11 +396,5 @@ class ServerConnection(asyncio.Protocol):
         """Say no more, and give the client time to read what was said before the connection is reset."""
         self.state = CLOSED
         self.deadline = time.monotonic() + limits.LINGER
-        transport = self._transport
-        if transport is not None and transport.can_write_eof():
-            transport.write_eof()
-
-    def _drop(self, size: int) -> None:
-        self._dropped += size
-        if self._dropped > limits.LINGER_BYTES:
-            self.abort()
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator
 
 log = logging.getLogger("bago.http")
@@ -38,43 +37,50 @@ class Strangers:
     def __init__(self) -> None:
         self._host_of: dict[object, str] = {}
         """Connections, the oldest first."""
-        self._by_host: Counter[str] = Counter()
+        self._of_host: dict[str, dict[object, None]] = {}
+        """The same by address."""
         self._quiet_until = 0.0
 
     def __len__(self) -> int:
         return len(self._host_of)
 
     def arrived(self, thing: object, host: str) -> Iterator[object]:
-        """A connection comes from ``host``: who has to be closed for that, which may be itself."""
+        """A connection comes from ``host``: those that have to be closed for that.
+
+        They are the oldest: whoever has a right to be here shows it soon, and is none of these any more.
+        """
         if is_loopback(host):
             return
-        if self._by_host[host] >= PER_ADDRESS:
-            self._say(f"{host} has {PER_ADDRESS} connections without a key and gets no more")
-            yield thing
-            return
-        self._host_of[thing] = host
-        self._by_host[host] += 1
+        if len(self._of_host.get(host, ())) >= PER_ADDRESS:
+            self._say(f"{host} has {PER_ADDRESS} connections without a key: its oldest are closed")
+            oldest = next(iter(self._of_host[host]))
+            self.forget(oldest)
+            yield oldest
+        self._add(thing, host)
         while len(self._host_of) > cap():
-            self._say(f"{cap()} connections without a key are open, so the oldest are closed")
+            self._say(f"{cap()} connections without a key are open: the oldest are closed")
             oldest = next(iter(self._host_of))
             self.forget(oldest)
             yield oldest
 
     def became(self, thing: object, other: object | None) -> None:
-        """``thing`` is known as ``other`` from now on; ``None`` is gone."""
+        """``thing`` is known as ``other`` from now on; ``None`` is gone, or no stranger."""
         host = self._host_of.get(thing)
         self.forget(thing)
         if host is not None and other is not None:
-            self._host_of[other] = host
-            self._by_host[host] += 1
+            self._add(other, host)
 
     def forget(self, thing: object) -> None:
         """It is gone, or no stranger."""
         host = self._host_of.pop(thing, None)
         if host is not None:
-            self._by_host[host] -= 1
-            if not self._by_host[host]:
-                del self._by_host[host]
+            del self._of_host[host][thing]
+            if not self._of_host[host]:
+                del self._of_host[host]
+
+    def _add(self, thing: object, host: str) -> None:
+        self._host_of[thing] = host
+        self._of_host.setdefault(host, {})[thing] = None
 
     def _say(self, what: str) -> None:
         now = time.monotonic()

@@ -55,7 +55,7 @@ def past(path: Path, seconds: int = 50 * 60) -> None:
         ]
         decision.prompt_tokens, decision.completion_tokens = 20, int(40 * took)
         decision.seconds, decision.status = took, 500 if failed else 200
-        decision.outcome = "ok"
+        decision.outcome, decision.verdict = "ok", "failed" if failed else "ok"
         collector.record(decision)
     path.parent.mkdir(parents=True, exist_ok=True)
     store.write(collector.take())
