@@ -44,22 +44,17 @@ class Usage:
         """``(prompt, completion)``; a stream without usage counts one token an event."""
         prompt, completion = tokens_of(self._tail)
         if prompt is None and self._head:  # Anthropic streams tell the prompt's tokens in their first event
-            prompt, _ = _counts(self._head)
+            prompt, _ = tokens_of(self._head)
         if completion is None and self.stream:
             completion = max(0, self._events - 2) or None
         return prompt, completion
 
 
 def tokens_of(answer: bytes | bytearray) -> tuple[int | None, int | None]:
-    """``(prompt, completion)`` as the end of an answer tells them."""
-    end = max(0, len(answer) - TAIL)
-    return _counts(answer, max(end, answer.rfind(b'"usage"', end)))
-
-
-def _counts(data: bytes | bytearray, start: int = 0) -> tuple[int | None, int | None]:
-    """The last of each kind in ``data``, from ``start`` on."""
+    """``(prompt, completion)`` as the end of an answer tells them: the last of each kind."""
+    start = answer.rfind(b'"usage"', -TAIL)
     prompt = completion = None
-    for asked, count in _COUNT.findall(data, start):
+    for asked, count in _COUNT.findall(answer, start if start > 0 else max(0, len(answer) - TAIL)):
         if asked:
             prompt = int(count)
         else:

@@ -72,14 +72,18 @@ class Cell:
 
     def add(self, decision: Finished, attempt: Tried | None) -> None:
         """Count a request that is over; ``attempt`` is the one that it ended with."""
-        seconds = max(0.0, decision.seconds or 0.0)  # the wall clock may have been set back meanwhile
+        seconds = decision.seconds or 0.0
+        if seconds < 0.0:  # the wall clock may have been set back meanwhile
+            seconds = 0.0
         kind = decision.verdict or "failed"
         setattr(self, kind, getattr(self, kind) + 1)
         if kind == "ok":
             self.latency_seconds += seconds
             self.latency[bisect_left(BOUNDS, seconds)] += 1
-        self.prompt_tokens += min(decision.prompt_tokens or 0, MOST_TOKENS)
-        tokens = min(decision.completion_tokens or 0, MOST_TOKENS)
+        asked, tokens = decision.prompt_tokens or 0, decision.completion_tokens or 0
+        if asked > MOST_TOKENS or tokens > MOST_TOKENS:
+            asked, tokens = min(asked, MOST_TOKENS), min(tokens, MOST_TOKENS)
+        self.prompt_tokens += asked
         self.completion_tokens += tokens
         if decision.stream and attempt is not None and attempt.first_byte is not None:
             if (decision.status or 0) >= 400:  # an error has no token
