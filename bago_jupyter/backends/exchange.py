@@ -164,9 +164,7 @@ class Exchange(Record):
             self._branch()
         elif response.complete or (response.chunks and is_stream(response.header(b"content-type"))):
             self._answer(response, flight, client, now)
-        elif (
-            response.buffered > HIGH_WATER
-        ):  # its connection reads no more until somebody takes what is there
+        elif response.buffered > HIGH_WATER:  # its connection waits until somebody takes that
             self._branch()
 
     def writable(self) -> None:
