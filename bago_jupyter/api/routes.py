@@ -75,7 +75,8 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
         table = [row for row in table if row[1] in PEERS_MAY]
 
     async def nothing(scope: Any, receive: Any, send: Any) -> None:
-        raise no_road(context, scope["method"], scope["raw_path"])
+        anthropic = any(name == ANTHROPIC.encode() for name, _ in scope["headers"])
+        raise no_road(context, scope["method"], scope["raw_path"], anthropic=anthropic)
 
     return Router(
         [
@@ -87,13 +88,15 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
     )
 
 
-def no_road(context: Context, method: str, path: bytes) -> NotFound:
-    """The error for a route that there is not, with the one that was meant."""
+def no_road(context: Context, method: str, path: bytes, *, anthropic: bool) -> NotFound:
+    """The error for a route that there is not, with the one that was meant. Anthropic's clients put the
+    ``/v1`` behind their base URL themselves."""
     shown, right = path.decode("latin-1"), meant(path)
     if right is not None:
-        return NotFound(
-            f"There is no route {shown}, but {right.decode()}: the base URL is {context.status().url}."
-        )
+        url = context.status().url
+        if anthropic or right.startswith(b"/v1/messages"):
+            url = url.removesuffix("/v1")
+        return NotFound(f"There is no route {shown}, but {right.decode()}: the base URL is {url}.")
     return NotFound(f"There is no route {method} {shown}; models are at /v1/models.")
 
 
@@ -111,7 +114,7 @@ def check_road(router: Router, context: Context, incoming: Incoming, path: bytes
             partial |= route.methods or set()
     if partial:
         raise MethodNotAllowed(f"{scope['path']} is not for {method}.", allow=", ".join(sorted(partial)))
-    raise no_road(context, method, path)
+    raise no_road(context, method, path, anthropic=ANTHROPIC.encode() in incoming.first)
 
 
 def _checked(context: Context, path: str, handler: Handler) -> Handler:

@@ -19,7 +19,9 @@ from .records import KEPT, Records
 NONE = (None, None)
 """Tokens of what nothing is known of."""
 ENOUGH = 8
-"""Tokens of a whole answer that tell something of the speed."""
+"""Tokens of an answer that tell something of the speed."""
+AT_ONCE = 0.02
+"""Seconds from the first byte of a stream to its last in which it came all at once."""
 
 
 def verdict(status: int | None, outcome: Outcome) -> Verdict:
@@ -245,14 +247,12 @@ class Books:
     def _measure(self, record: Record, flight: Flight, tokens: int, seconds: float) -> None:
         """Learn the speed: of a stream from its writing, of a whole answer from all of its work."""
         first = flight.first_byte
-        if first is None:
+        if first is None or tokens < ENOUGH:
             return
-        if record.stream:
+        if record.stream and seconds - first > AT_ONCE:
             work, took = tokens, seconds - first
-        elif tokens >= ENOUGH:
-            work = flight.row.cost - record.shape.answer + tokens
-            took = first - flight.started - flight.row.latency
         else:
-            return
-        if work > 1 and took > 0:
+            work = flight.row.cost - record.shape.answer + tokens
+            took = seconds - flight.started - flight.row.latency
+        if took > 0:
             flight.load.speed += SMOOTHING * (work / took - flight.load.speed)

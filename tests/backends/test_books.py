@@ -51,11 +51,25 @@ def test_speed_follows_what_is_measured_and_ignores_what_tells_nothing() -> None
     books = Books(Bus())
     answered(books, 1, 0.001, stream=True)
     answered(books, 0, 1.0, stream=True)
+    answered(books, 7, 0.0001, stream=True)
     assert books.load(OFFER).speed == 50.0
     for _ in range(40):
         answered(books, 100, 0.5, stream=True)
     assert books.load(OFFER).speed == pytest.approx(200, rel=0.01)
     assert books.load(OFFER).in_flight == books.load(OFFER).work == 0
+
+
+def test_a_stream_that_comes_all_at_once_is_no_fast_writer() -> None:
+    """Its last bytes came with the first, after all of the work was done."""
+    books = Books(Bus())
+    for _ in range(20):
+        record, load = asked(books, stream=True, answer=9), books.reserve(OFFER, ROW.cost)
+        flight = books.took_off(record, ROW, load, time.monotonic())
+        record.arrived = time.monotonic() - 0.3
+        flight.first_byte = 0.3 - 1e-6
+        books.landed(flight, 200, OK, None, time.monotonic())
+        books.over(record, flight, 200, OK, (1, 9), time.monotonic())
+    assert books.load(OFFER).speed == pytest.approx(100, rel=0.1)
 
 
 @pytest.mark.parametrize(
