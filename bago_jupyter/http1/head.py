@@ -80,4 +80,7 @@ def without_offer(parser: httptools.HttpRequestParser, target: bytes, headers: H
         method = b"GET"
     lines = [b"%b %b HTTP/%b" % (method, target, version)]
     lines += [name + b": " + value for name, value in headers if name not in OFFERS]
+    said = [value.lower() for name, value in headers if name == b"connection"]
+    if b"close" in [option.strip() for value in said for option in value.split(b",")]:
+        lines.append(b"connection: close")
     return b"\r\n".join(lines) + b"\r\n\r\n"

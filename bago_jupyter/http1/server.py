@@ -143,7 +143,7 @@ class ServerConnection(asyncio.Protocol):
     # -- httptools
 
     def on_message_begin(self) -> None:
-        self._heading, self._head = True, 0
+        self._heading, self._head, self.state = True, 0, ACTIVE if self.state is IDLE else self.state
 
     def on_url(self, url: bytes) -> None:
         self._target += url
