@@ -214,7 +214,7 @@ class ServerConnection(asyncio.Protocol):
         """The answer to ``incoming`` is whole: go on with the next request, or close."""
         incoming.owner = None
         self.answering = None
-        if not incoming.arrived:
+        if not incoming.arrived or (incoming.error is not None and not incoming.keep_alive):
             self._linger()
         elif not incoming.keep_alive:
             self.close()
@@ -263,8 +263,8 @@ class ServerConnection(asyncio.Protocol):
         self._watch_unsent()
         if self._unsent < before:  # a slow client is no dead one
             return
-        if self.answering is not None and self._arriving is None and not self.full:
-            self.deadline = math.inf  # its deadlines are those of whoever answers
+        if self.answering and not self.full and (self._arriving is None or self.state is CLOSED):
+            self.deadline = math.inf  # those of whoever answers count
         else:
             self.abort()
 

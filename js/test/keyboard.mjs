@@ -87,8 +87,8 @@ async function work(person, seen) {
   await mesh.locator("[role=treeitem]", { hasText: "backend far" }).press("Enter");
   await named(mesh, "Close details").and(page.locator(":focus")).waitFor();
   await named(nodes, "Remove connection far").evaluate((button) => button.click());
-  await nodes.locator(".bago-ask:not([hidden]) .bago-danger").evaluate((button) => button.click());
   await named(mesh, "Close details").evaluate((button) => button.focus());
+  await nodes.locator(".bago-ask:not([hidden]) .bago-danger").evaluate((button) => button.click());
   await mesh.locator(".bago-panel").waitFor({ state: "hidden" });
   seen.panel = await focused();
 
