@@ -203,8 +203,6 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._queue(incoming)
 
-    # -- what the answers need
-
     def write(self, data: bytes) -> None:
         """Send ``data``."""
         if self._transport is not None:
@@ -275,6 +273,8 @@ class ServerConnection(asyncio.Protocol):
         if self._behind:
             following = self.answering = self._behind.popleft()
             asyncio.get_running_loop().call_soon(self._serve, following)
+        elif self._heading:
+            self._wait(limits.HEAD)
         elif self._arriving is None and self.state is ACTIVE:
             self.state = IDLE
             self.deadline = time.monotonic() + limits.KEEP_ALIVE
