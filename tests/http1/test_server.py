@@ -1,6 +1,6 @@
 """One connection of a client, whatever arrives on it and whatever becomes of it.
 
-``BAGO_LONG=1`` tries thirty times as much.
+With ``BAGO_LONG=1`` only (``make test-long``), in a process that has run nothing else before.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bago_jupyter.http1 import limits, server
 from bago_jupyter.http1.state import CLOSED, IDLE, NEW, State
 
+pytestmark = pytest.mark.skipif(not os.environ.get("BAGO_LONG"), reason="part of make test-long")
 Cuts, Steps, Asks = Sequence[int], Sequence[str], Sequence[Ask]
 LONG = bool(os.environ.get("BAGO_LONG"))
 CUTS = [(), *((at,) for at in range(-150, 150)), *((at, -at) for at in range(1, 150)), tuple(range(1, 150))]
