@@ -198,7 +198,7 @@ class ServerConnection(asyncio.Protocol):
         self._arriving = None
         self._waits = 0.0
         self._ended = incoming.arrived = True
-        if self.answering is None:
+        if self.answering is None and not self._held:
             self._serve(incoming)
         else:
             self._queue(incoming)
@@ -259,7 +259,7 @@ class ServerConnection(asyncio.Protocol):
         """Called by the sweep."""
         before = self._unsent
         self._watch_unsent()
-        if self._unsent < before:  # a slow client is no dead one
+        if 0 < self._unsent < before:  # a slow client is no dead one
             return
         if self.answering and not self.full and (self._arriving is None or self.state is CLOSED):
             self.deadline = math.inf  # those of whoever answers count
@@ -313,7 +313,7 @@ class ServerConnection(asyncio.Protocol):
         expects = b"expect" in incoming.first
         if admission.lasting and not expects and not incoming.extra and not incoming.old:
             self._lasting = self._says(incoming), admission
-        if expects and not incoming.old and self.answering is None:
+        if expects and not (incoming.old or self.answering or self._held) and has_body(incoming):
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _says(self, incoming: Incoming) -> tuple[object, ...]:
@@ -334,7 +334,7 @@ class ServerConnection(asyncio.Protocol):
         incoming.keep_alive = False
         self._chunks = []
         self.state = CLOSED
-        if self.answering is None:
+        if self.answering is None and not self._held:
             self._serve(incoming)
         else:
             self._behind.append(incoming)
@@ -352,7 +352,7 @@ class ServerConnection(asyncio.Protocol):
             self._listen(False)
 
     def _serve(self, incoming: Incoming) -> None:
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             return
         self.answering = incoming
         try:
@@ -370,7 +370,7 @@ class ServerConnection(asyncio.Protocol):
         self._head += size
         if self._head > limits.MAX_HEAD:
             self._malformed(f"The head of a request is at most {limits.MAX_HEAD >> 10} KiB.")
-        elif self.answering is None and self._waits != limits.HEAD:
+        elif self.answering is None and not self._held and self._waits != limits.HEAD:
             self._wait(limits.HEAD)
 
     def _bound_body(self, size: int, body: int) -> None:

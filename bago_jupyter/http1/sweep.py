@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
 from email.utils import formatdate
 from typing import Protocol
 
@@ -63,7 +62,7 @@ class Sweep:
             self._arm()
 
 
-_sweeps: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sweep] = weakref.WeakKeyDictionary()
+_sweeps: dict[asyncio.AbstractEventLoop, Sweep] = {}
 
 
 def sweep() -> Sweep:
@@ -71,5 +70,7 @@ def sweep() -> Sweep:
     loop = asyncio.get_running_loop()
     found = _sweeps.get(loop)
     if found is None:
+        for over in [other for other in list(_sweeps) if other.is_closed()]:
+            _sweeps.pop(over, None)  # another thread may do the same
         found = _sweeps[loop] = Sweep()
     return found

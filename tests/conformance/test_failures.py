@@ -17,7 +17,8 @@ from conformance.desk import FIXED, HELLO, KEY, busy
 
 CHAT = "/v1/chat/completions"
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
-LONG: dict[str, Any] = {"stream": True, "max_tokens": 900, "extra_body": {"ignore_eos": True}}
+LONG: dict[str, Any] = {"stream": True, "max_tokens": 900, "extra_body": {"ignore_eos": True, **FIXED}}
+"""As many tokens as asked for: `/v1/messages` of llama-server knows no `ignore_eos`, greedy it goes on."""
 
 
 def test_unknown_model(client: openai.OpenAI) -> None:

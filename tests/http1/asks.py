@@ -90,6 +90,7 @@ class Ask:
     has_body: bool = False
     chunked: bool = False
     expects: bool = False
+    """Whether it waits for leave to send its body."""
     shows: bool = False
     """Whether it shows a right to be here."""
     bad: bool = False
@@ -129,6 +130,8 @@ class Ask:
         self.unread = self.bad or refused or large
         self.served = not self.unread and self.path != NO
         self.ends = self.ends or self.unread
+        at_once = refused or (large and not self.chunked) or not self.limit
+        self.expects = self.expects and self.has_body and not at_once and self.path != NO
 
 
 def bad(name: str) -> Ask:

@@ -1,6 +1,6 @@
 """One connection of a client, whatever arrives on it and whatever becomes of it.
 
-With ``BAGO_LONG=1`` only (``make test-long``), in a process that has run nothing else before.
+300 histories; ``BAGO_LONG=1`` (``make test-long``) plays 10,000.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bago_jupyter.http1 import limits, server
 from bago_jupyter.http1.state import CLOSED, IDLE, NEW, State
 
-pytestmark = pytest.mark.skipif(not os.environ.get("BAGO_LONG"), reason="part of make test-long")
 Cuts, Steps, Asks = Sequence[int], Sequence[str], Sequence[Ask]
 LONG = bool(os.environ.get("BAGO_LONG"))
 CUTS = [(), *((at,) for at in range(-150, 150)), *((at, -at) for at in range(1, 150)), tuple(range(1, 150))]
@@ -33,7 +32,8 @@ STEPS = [*[()] * 400, *product(STEP), *[("whole",)] * 100, *product(STEP, repeat
 """How the application answers by and by, and turns of the loop between."""
 cuts = st.integers(0, len(CUTS) - 1).map(CUTS.__getitem__)
 steps = st.integers(0, len(STEPS) - 1).map(STEPS.__getitem__)
-hosts = st.sampled_from(["127.0.0.1", "::1", STRANGER])
+hosts = st.sampled_from(["127.0.0.1", "::1 slow", STRANGER, STRANGER + " slow"])
+"""Whence a client comes, and whether it reads nothing at first."""
 booleans = st.booleans()
 more = st.sampled_from([0] * 20 + [limits.PIPELINED - 2, limits.PIPELINED + 1, limits.PIPELINED + 2])
 few = st.lists(asks, max_size=1)
@@ -57,8 +57,9 @@ class Machine(RuleBasedStateMachine):
     @initialize(host=hosts, half=booleans)
     def come(self, host: str, half: bool) -> None:
         self.loop.ready.clear()
-        self.visit = Visit(self.loop, self.clock, host, half)
+        self.visit = Visit(self.loop, self.clock, host.removesuffix(" slow"), half)
         self.desk, self.wire = self.visit.desk, self.visit.wire
+        self.wire.blocked = host.endswith("slow")
 
     # -- what the client does
 
@@ -121,7 +122,7 @@ class Machine(RuleBasedStateMachine):
             elif answer is None:
                 continue
             elif step == "end" and answer.status:
-                answer.end(b"end")
+                answer.end(b"")
             elif answer.status:
                 answer.write(step.encode() * 99)
             elif step in WAYS:
@@ -133,14 +134,16 @@ class Machine(RuleBasedStateMachine):
 
     # -- how it ends
 
-    @rule(how=st.sampled_from(["leave", "fail", "cut", "give up", "stop", "stop"]), steps=steps)
+    @rule(how=st.sampled_from(["leave", "fail", "cut", "give up", "stop", "stop at once"]), steps=steps)
     def end(self, how: str, steps: Steps) -> None:
         if how in ("leave", "fail"):
             self.wire.leave(ConnectionResetError() if how == "fail" else None)
         elif how == "cut":
             self.visit.connection.abort()
-        elif how == "stop":
+        elif how.startswith("stop"):
             self._stop()
+            if how == "stop at once":
+                self._stop()
         elif self.desk.open is not None:
             self.desk.open.abort()
         self._all_of_it_holds()
@@ -268,7 +271,7 @@ class Machine(RuleBasedStateMachine):
         quiet = not (self.visit.busy or self.wire.full)
         deadline = visit.connection.deadline
         if visit.over and not self.wire.closed:
-            assert deadline <= now + limits.LINGER
+            assert deadline <= now + (limits.BODY if self.wire.slow else limits.LINGER)
         elif self.wire.closed == "close" and not self.wire.lost:
             assert deadline < math.inf
         elif not visit.alive:

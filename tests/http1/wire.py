@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-HIGH = 300
+HIGH = 150
 """Bytes that wait at which the transport holds the writer back."""
 
 
@@ -89,8 +89,9 @@ class Wire:
         self.reading = True
         self.unsent = 0
         self.full_at = 0.0
-        self.blocked = self.full = self.eof = self.lost = False
-        """The client does not read; the writer was told so; no more is said; it is over."""
+        self.blocked = self.full = self.slow = self.eof = self.lost = False
+        """The client does not read; the writer was told so; something waited for it once; no more is said;
+        it is over."""
         self.closed = ""
         """How it was closed: ``close`` or ``abort``, or ``peer``: by the client."""
         self._loop, self._clock = loop, clock
@@ -126,6 +127,7 @@ class Wire:
             return
         self.written += data
         if self.blocked:
+            self.slow = True
             self.unsent += len(data)
             if self.unsent > HIGH and not self.full:
                 self.full, self.full_at = True, self._clock.now
@@ -148,7 +150,7 @@ class Wire:
     def drain(self, size: int) -> None:
         """The client reads so many bytes of what waits."""
         self.unsent = max(0, self.unsent - size)
-        if self.full and not self.unsent:
+        if self.full and not self.unsent and self.closed in ("", "close"):
             self.full = False
             self.protocol.resume_writing()
         if self.closed == "close" and not self.unsent:
