@@ -57,8 +57,9 @@ def locked(length: int) -> None:
         pass
 
 
-def calibrate() -> tuple[int, float]:
-    """The length at which ``sum(range(length))`` takes :data:`CALL`, and how long it kept a thread waiting.
+def calibrate() -> tuple[int, float, float]:
+    """The length at which ``sum(range(length))`` takes :data:`CALL`, the seconds that it took, and those for
+    which it kept a thread waiting.
 
     ``sum`` over a ``range`` runs wholly in C and asks nobody whether another thread would like a turn.
     """
@@ -78,11 +79,10 @@ def calibrate() -> tuple[int, float]:
 
     thread = threading.Thread(target=witness)
     thread.start()
-    for _ in range(5):
-        sum(range(length))
+    took = min(_time(length) for _ in range(5))
     stop.set()
     thread.join()
-    return length, max(pauses)
+    return length, took, max(pauses)
 
 
 def speed(marks: Marks, begin: int, end: int) -> float:
