@@ -64,7 +64,6 @@ TRANSFERS = [
     _whole("whole-over-http-1.0", head(200, JSON, version="1.0"), _WHOLE, closes=True),
     _whole("whole-with-a-large-head", head(200, JSON, _LENGTH, "x-big: " + "a" * 40_000) + _WHOLE),
     _whole("whole-with-a-header-twice", head(200, JSON, _LENGTH, "x-dup: 1", "x-dup: 2") + _WHOLE),
-    _whole("whole-with-a-folded-header", head(200, JSON, _LENGTH, "x-fold: a\r\n b") + _WHOLE),
     _whole("whole-behind-early-hints", _HINTS + head(200, JSON, _LENGTH) + _WHOLE),
     whole("whole-in-gzip", gzip.compress(_WHOLE), "content-encoding: gzip", text="one two", tokens=(5, 2)),
 ]
