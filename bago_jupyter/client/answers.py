@@ -19,7 +19,13 @@ OnProgress = Callable[[Progress], None]
 
 
 def encode(body: Any) -> bytes | None:
-    return None if body is None else msgspec.json.encode(body)
+    """``body`` as JSON. Raises :class:`~bago_jupyter.errors.InvalidRequest` where UTF-8 cannot hold it."""
+    try:
+        return None if body is None else msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        raise errors.InvalidRequest(
+            "The text to send holds what is no character: bytes of another encoding, or half a pair."
+        ) from None
 
 
 def decode(response: httpx.Response, type: type[T]) -> T:
