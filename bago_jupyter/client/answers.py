@@ -16,6 +16,7 @@ from . import lenient
 
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def encode(body: Any) -> bytes | None:
@@ -35,7 +36,7 @@ def decode(response: httpx.Response, type: type[T]) -> T:
         raise error
     try:
         return msgspec.json.decode(response.content or b"null", type=type)
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         raise no_node(response.url.host) from None
 
 
@@ -103,7 +104,7 @@ class NodeEvents(Generic[T]):
         try:
             for event in self._events.feed(chunk):
                 yield msgspec.json.decode(event.data, type=self._type) if event.data else None
-        except (TooLong, msgspec.MsgspecError):
+        except (TooLong, *_UNREADABLE):
             raise no_node(self._host) from None
 
 

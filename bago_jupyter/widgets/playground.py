@@ -142,7 +142,7 @@ class Playground(LiveView):
                 client.chat(messages, model=turn.model, **options) as (reply, pieces),
             ):
                 turn.node, turn.request = reply.node, reply.request_id
-                turn.attempts = int(reply.attempts) if (reply.attempts or "").isdigit() else None
+                turn.attempts = int(reply.attempts) if (reply.attempts or "").isdecimal() else None
                 self._tell(turn)
                 telling = asyncio.create_task(self._tell_pieces(turn, reply))
                 try:

@@ -131,11 +131,10 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterable[tuple[Any, ...]]:
 def changed(value: Any, path: tuple[Any, ...], to: Any) -> Any:
     made = here = copy.deepcopy(value)
     for key in path[:-1]:
-        if not isinstance(here, dict | list) or (isinstance(here, dict) and key not in here):
+        try:
+            here = here[key]
+        except (KeyError, IndexError, TypeError):
             return made  # another change took it away
-        if isinstance(here, list) and len(here) <= key:
-            return made
-        here = here[key]
     if isinstance(here, dict):
         here.pop(path[-1], None) if to is MISSING else here.__setitem__(path[-1], to)
     return made

@@ -36,6 +36,7 @@ class Shape:
 
     ``text``, ``reasoning``, ``calls`` and ``finish`` are what a client must be given, in the dialect of chat
     completions; ``tokens`` are those of prompt and completion, where the server tells numbers that can be.
+    A ``finish`` of ``None`` is one that the server does not tell; a node may say ``stop`` in its place.
     With ``fails`` it is no answer: a client is told one sentence with these words in it (none where the
     server gives no reason), after the ``text`` that had come, if any.
     """
