@@ -20,12 +20,6 @@ from bago_jupyter.engines.download import download
 from bago_jupyter.loops import LoopThread
 from bago_jupyter.state import Home
 
-WATCH = """
-import time
-end = time.monotonic() + 6  # it looks at its node every 5 s
-while time.monotonic() < end:
-    time.sleep(0.05)
-"""
 LOGGED = re.compile("^(DEBUG|INFO):", re.M)
 HI = [{"role": "user", "content": "hi"}]
 
@@ -101,8 +95,6 @@ def test_a_notebook_with_a_root_logger_sees_its_own_requests_only(tmp_path: Path
         kernel.must("import logging, httpx\nlogging.basicConfig(level=logging.DEBUG, force=True)")
         ran = kernel.must("%bago up --name quiet\n%bago status\n%bago models")
         assert LOGGED.search(ran.text) is None
-        kernel.must("import bago_jupyter as bago\nview = bago.ui()")
-        assert LOGGED.search(kernel.must(WATCH).text) is None
         file = Home(kernel.home).read_node()
         assert file is not None
         ours = f"httpx.get('http://127.0.0.1:{file.port}/health', trust_env=False)"
