@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from .errors import BagoError
 from .magics.parse import Given, first_words, parse, second_words, suggest
 from .magics.quiet import Usage
 from .magics.session import Session
+from .magics.show import clean, holds
 from .magics.table import VERBS
 from .magics.verbs.connections import rows as mesh_rows
 from .magics.verbs.models import everywhere
@@ -58,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for an error said on stderr, 130 for Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     launch.caller = "cli"
+    _print_anything()
     try:
         words = _take_home(words)
         if words[-1:] in (["--help"], ["-h"]) and " ".join(words[:-1]) in VERBS:
@@ -73,7 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             _verb(words)
     except BagoError as error:
-        print(f"bago: {error.message}", file=sys.stderr)
+        print(f"bago: {clean(error.message)}", file=sys.stderr)
+        return 1
+    except UnicodeDecodeError as error:
+        print(f"bago: The input is no text in {error.encoding}.", file=sys.stderr)
+        return 1
+    except UnicodeEncodeError:  # of an argument: bytes that are no text are kept in it as they are
+        print("bago: An argument holds bytes that are no text in this terminal's encoding.", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,13 +103,26 @@ def _verb(words: list[str]) -> None:
     if as_json:
         if given.verb.name not in LISTS:
             raise Usage(f"{given.verb.name} has no --json; {', '.join(LISTS)} have.")
-        print(msgspec.json.format(msgspec.json.encode(LISTS[given.verb.name](given))).decode())
+        print(_json(LISTS[given.verb.name](given)))
     elif name == "down":
         launch.node().shutdown()
     else:
         module, function = given.verb.run.split(":")
         verbs = __import__(f"bago_jupyter.magics.verbs.{module}", fromlist=[function])
         getattr(verbs, function)(Session(None), given)
+
+
+def _json(value: Any) -> str:
+    """``value`` for programs: a character that the output cannot hold is escaped, not replaced."""
+    text = msgspec.json.format(msgspec.json.encode(value)).decode()
+    return text if holds(text) else json.dumps(json.loads(text), indent=2)
+
+
+def _print_anything() -> None:
+    """Replace what the encoding of the output cannot hold, as cp932, cp1252 and ASCII cannot hold much."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _nodes(given: Given) -> Any:

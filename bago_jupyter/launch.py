@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import filelock
 
-from . import loops, timeslice
+from . import logs, loops, timeslice
 from .errors import BagoError, NodeUnreachable, SettingsError, StateError
 from .settings import PREFIX, Settings
 from .state import Home
@@ -40,6 +40,7 @@ caller: str | None = None
 
 log = logging.getLogger("bago.launch")
 _lock = threading.RLock()
+logs.hush()
 
 
 class _Running:

@@ -1,12 +1,14 @@
 """Settings of a node: an argument beats ``BAGO_*`` beats ``settings.toml`` beats the default.
 
-An unknown name is an error that suggests the near one, wherever it stands.
+An unknown name is an error that suggests the near one; in the environment, where other programs have
+variables too, it is a warning.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import logging
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -28,6 +30,7 @@ FILE = "settings.toml"
 MOST_SLOTS, MOST_LAYERS = 256, 10_000
 Policy = Literal["balanced", "round-robin", "weighted", "least-loaded", "fastest", "priority"]
 POLICIES: tuple[str, ...] = get_args(Policy)
+_log = logging.getLogger("bago.settings")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Merge the four sources.
 
         Raises :class:`SettingsError` for an unknown name, a value of the wrong type, or a
-        ``settings.toml`` that is not TOML.
+        ``settings.toml`` that is not TOML. An unknown name in the environment is warned of, once a process.
         """
         environ = os.environ if environ is None else environ
         given = {k: v for k, v in (arguments or {}).items() if v is not None}
@@ -113,7 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for key, value in environ.items()
             if key.startswith(PREFIX)
         }
-        _check_names(from_env, "environment variable", lambda name: PREFIX + name.upper())
+        _warn_of(from_env.keys() - set(NAMES))
+        from_env = {name: value for name, value in from_env.items() if name in NAMES}
         home = Path(given.get("home") or from_env.get("home") or default_home()).expanduser()
         merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home.absolute())}
         return _convert(merged)
@@ -180,12 +184,28 @@ _RANGES = (
 )
 
 
-def _check_names(values: Mapping[str, Any], what: str, spell: Any = str) -> None:
+_warned: set[str] = set()
+"""Variables that this process has warned of."""
+
+
+def _warn_of(unknown: Iterable[str]) -> None:
+    for name in sorted(set(unknown) - _warned):
+        _warned.add(name)
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f" Did you mean {_variable(near[0])}?" if near else ""
+        _log.warning("The environment variable %s is no setting, and is left alone.%s", _variable(name), hint)
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _check_names(values: Mapping[str, Any], what: str) -> None:
     for name in values:
         if name not in NAMES:
             near = difflib.get_close_matches(name, NAMES, n=1)
-            hint = f" Did you mean {spell(near[0])}?" if near else f" Known: {', '.join(map(spell, NAMES))}."
-            raise SettingsError(f"Unknown {what} {spell(name)}.{hint}", param=name)
+            hint = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(NAMES)}."
+            raise SettingsError(f"Unknown {what} {name}.{hint}", param=name)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

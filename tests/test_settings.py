@@ -31,7 +31,6 @@ def test_values_of_the_environment_are_converted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "arguments", "said"),
     [
-        ({"BAGO_SLOT": "3"}, {}, "BAGO_SLOTS"),
         ({}, {"prot": 1}, "port"),
         ({}, {"slots": "many"}, "slots"),
         ({}, {"slots": 0}, "from 1"),
@@ -63,3 +62,14 @@ def test_a_copy_is_checked_too(tmp_path: Path) -> None:
     assert (settings.port, settings.home) == (1234, tmp_path)
     with pytest.raises(SettingsError, match="port"):
         settings.replace(prot=1)
+
+
+def test_a_variable_of_somebody_else_is_a_warning_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ = {"BAGO_SLOTZ": "3", "BAGO_OTHER_TOOL": "hush", "BAGO_": "", "BAGO_SLOTS": "6"}
+    for _ in range(2):
+        assert load(tmp_path, environ).slots == 6
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 3 and "hush" not in "".join(said)
+    assert "BAGO_SLOTZ is no setting, and is left alone. Did you mean BAGO_SLOTS?" in said[2]

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 import msgspec
 
 from .. import errors
+from ..sse import Events, TooLong
 from ..wire import JobEvent, ModelInfo, Progress
+from . import lenient
 
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def encode(body: Any) -> bytes | None:
-    return None if body is None else msgspec.json.encode(body)
+    """``body`` as JSON. Raises :class:`~bago_jupyter.errors.InvalidRequest` where UTF-8 cannot hold it."""
+    try:
+        return None if body is None else msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        raise errors.InvalidRequest(
+            "The text to send holds what is no character: bytes of another encoding, or half a pair."
+        ) from None
 
 
 def decode(response: httpx.Response, type: type[T]) -> T:
     if response.status_code >= 400:
-        try:
-            failure = json.loads(response.content)["error"]
-        except (ValueError, KeyError, TypeError):
-            failure = {"message": f"The node answered {response.status_code}."}
-        error = error_of(failure)
+        error = error_of(_failure(response.content) or f"The node answered {response.status_code}.")
         error.request = response.headers.get("x-request-id")
         raise error
     try:
         return msgspec.json.decode(response.content or b"null", type=type)
-    except msgspec.MsgspecError:
-        raise errors.NodeUnreachable(f"Something else than a node answers at {response.url.host}.") from None
+    except _UNREADABLE:
+        raise no_node(response.url.host) from None
+
+
+def _failure(body: bytes) -> Any:
+    try:
+        (first, *_) = lenient.items(lenient.parse(body))
+    except ValueError:
+        return None
+    return lenient.failure(first) or lenient.sentence(first)
 
 
 _BY_CODE = {
@@ -43,9 +55,13 @@ _BY_CODE = {
 }
 
 
-def error_of(failure: dict[str, Any]) -> errors.BagoError:
-    kind = _BY_CODE.get(str(failure.get("code")), errors.BagoError)
-    return kind(str(failure.get("message", "The node failed.")), param=failure.get("param"))
+def error_of(failure: Any) -> errors.BagoError:
+    """What a node, or a server behind it, gives as its error, whatever form that has."""
+    fields = next(iter(lenient.items(failure)), {})
+    kind = _BY_CODE.get(str(fields.get("code")), errors.BagoError)
+    param = fields.get("param")
+    said = lenient.sentence(failure) or "The node failed, and does not say why."
+    return kind(said, param=param if isinstance(param, str) else None)
 
 
 @contextmanager
@@ -59,14 +75,44 @@ def reachable(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None
         if not http.is_closed:
             raise
         raise errors.NodeUnreachable("This client was closed; bago.node() gives a new one.") from None
+    except httpx.DecodingError:
+        raise errors.UpstreamFailed(f"What came from {url} is packed and cannot be unpacked.") from None
     except httpx.TransportError:
         raise errors.NodeUnreachable(
             f"No node answers at {url}; run %bago up (or bago-jupyter serve)."
         ) from None
 
 
-def job_event(data: str, on_progress: OnProgress | None) -> ModelInfo | None:
-    event = msgspec.json.decode(data, type=JobEvent)
+def cut(error: httpx.HTTPError) -> errors.UpstreamFailed:
+    """``error``, which ended an answer before it was whole."""
+    if isinstance(error, httpx.DecodingError):
+        return errors.UpstreamFailed("The answer is packed, and cannot be unpacked.")
+    return errors.UpstreamFailed("The answer broke off before its end.", cause="broken")
+
+
+class NodeEvents(Generic[T]):
+    """Reads a stream of a node's own events, each of them a ``type``."""
+
+    def __init__(self, response: httpx.Response, type: Any):
+        self._host = response.url.host
+        self._type = type
+        self._events = Events()
+
+    def read(self, chunk: bytes) -> Iterator[T | None]:
+        """Take the next bytes; ``None`` stands for a sign of life. Raises
+        :class:`~bago_jupyter.errors.NodeUnreachable` for what no node sends."""
+        try:
+            for event in self._events.feed(chunk):
+                yield msgspec.json.decode(event.data, type=self._type) if event.data else None
+        except (TooLong, *_UNREADABLE):
+            raise no_node(self._host) from None
+
+
+def no_node(host: str) -> errors.NodeUnreachable:
+    return errors.NodeUnreachable(f"Something else than a node answers at {host}.")
+
+
+def job_event(event: JobEvent, on_progress: OnProgress | None) -> ModelInfo | None:
     if event.error is not None:
         raise error_of(msgspec.structs.asdict(event.error))
     if event.progress is not None and on_progress is not None:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import msgspec
 
 from .. import errors
 from ..events import AnyEvent
@@ -38,7 +37,7 @@ from ..wire import (
     Status,
     Topology,
 )
-from .answers import OnProgress, decode, encode, job_event, pick, pick_anywhere, reachable
+from .answers import NodeEvents, OnProgress, cut, decode, encode, job_event, pick, pick_anywhere, reachable
 from .base import STREAM, Base
 from .calls import Call, Calls, T
 from .reply import Reply
@@ -225,16 +224,18 @@ class AsyncNodeClient(Base):
         call = Calls.chat(messages, model or await self.default_model(), options)
         async with self._stream(call) as response:
             reply = Reply(response.headers)
-            yield reply, (new async for data in _sse(response) if (new := reply.feed(data)))
+            yield reply, _pieces(reply, response)
 
     async def events(self, on_open: Callable[[], None] | None = None) -> AsyncIterator[AnyEvent]:
         """Everything that happens in the node from now on; none is missed once ``on_open`` was called."""
         async with self._stream(Calls.events()) as response:
-            async for line in response.aiter_lines():
-                if line.startswith("data:"):
-                    yield msgspec.json.decode(line[5:], type=AnyEvent)
-                elif line.startswith(":") and on_open is not None:
-                    on_open()
+            events: NodeEvents[AnyEvent] = NodeEvents(response, AnyEvent)
+            async for chunk in response.aiter_bytes():
+                for event in events.read(chunk):
+                    if event is not None:
+                        yield event
+                    elif on_open is not None:
+                        on_open()
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -265,13 +266,23 @@ class AsyncNodeClient(Base):
 
     async def _job(self, call: Call[JobEvent], on_progress: OnProgress | None) -> ModelInfo:
         async with self._stream(call) as response:
-            async for data in _sse(response):
-                if model := job_event(data, on_progress):
-                    return model
+            events: NodeEvents[JobEvent] = NodeEvents(response, JobEvent)
+            async for chunk in response.aiter_bytes():
+                for event in events.read(chunk):
+                    if event is not None and (model := job_event(event, on_progress)):
+                        return model
         raise errors.NodeUnreachable("The node went away before the job was done.")
 
 
-async def _sse(response: httpx.Response) -> AsyncIterator[str]:
-    async for line in response.aiter_lines():
-        if line.startswith("data:"):
-            yield line[5:].lstrip()
+async def _pieces(reply: Reply, response: httpx.Response) -> AsyncIterator[str]:
+    try:
+        async for chunk in response.aiter_bytes():
+            for new in reply.read(chunk):
+                yield new
+            if reply.over:
+                break
+    except httpx.HTTPError as error:
+        if not reply.complete:
+            raise cut(error) from None
+    for new in reply.end():
+        yield new

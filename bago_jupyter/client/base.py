@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 
+from .. import logs
 from ..wire import NodeFile
 from .caller import header
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 ALIVE_TIMEOUT = 2.0
+logs.hush()
 STREAM = httpx.Timeout(CONNECT_TIMEOUT, read=None)
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import msgspec
 
 from .. import errors
 from ..events import AnyEvent
@@ -38,7 +37,7 @@ from ..wire import (
     Status,
     Topology,
 )
-from .answers import OnProgress, decode, encode, job_event, pick, pick_anywhere, reachable
+from .answers import NodeEvents, OnProgress, cut, decode, encode, job_event, pick, pick_anywhere, reachable
 from .base import ALIVE_TIMEOUT, STREAM, Base
 from .calls import Call, Calls, T
 from .reply import Reply
@@ -291,13 +290,14 @@ class NodeClient(Base):
         call = Calls.chat(messages, model or self.default_model(), options)
         with self._stream(call) as response:
             reply = Reply(response.headers)
-            yield reply, (new for data in _sse(response) if (new := reply.feed(data)))
+            yield reply, _pieces(reply, response)
 
     def events(self) -> Iterator[AnyEvent]:
         """Everything that happens in the node from now on."""
         with self._stream(Calls.events()) as response:
-            for data in _sse(response):
-                yield msgspec.json.decode(data, type=AnyEvent)
+            events: NodeEvents[AnyEvent] = NodeEvents(response, AnyEvent)
+            for chunk in response.iter_bytes():
+                yield from (event for event in events.read(chunk) if event is not None)
 
     def close(self) -> None:
         """Close the connections; the node goes on."""
@@ -329,13 +329,21 @@ class NodeClient(Base):
 
     def _job(self, call: Call[JobEvent], on_progress: OnProgress | None) -> ModelInfo:
         with self._stream(call) as response:
-            for data in _sse(response):
-                if model := job_event(data, on_progress):
-                    return model
+            events: NodeEvents[JobEvent] = NodeEvents(response, JobEvent)
+            for chunk in response.iter_bytes():
+                for event in events.read(chunk):
+                    if event is not None and (model := job_event(event, on_progress)):
+                        return model
         raise errors.NodeUnreachable("The node went away before the job was done.")
 
 
-def _sse(response: httpx.Response) -> Iterator[str]:
-    for line in response.iter_lines():
-        if line.startswith("data:"):
-            yield line[5:].lstrip()
+def _pieces(reply: Reply, response: httpx.Response) -> Iterator[str]:
+    try:
+        for chunk in response.iter_bytes():
+            yield from reply.read(chunk)
+            if reply.over:
+                break
+    except httpx.HTTPError as error:
+        if not reply.complete:
+            raise cut(error) from None
+    yield from reply.end()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from .. import logs
 from ..errors import PullFailed
 from ..wire import Progress
 from .worker import Worker
@@ -93,6 +94,7 @@ class _Fetch:
     async def run(self) -> str:
         import httpx
 
+        logs.hush()
         timeout = httpx.Timeout(30.0, connect=15.0)
         async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
             saved = await self.worker.call(self._load)

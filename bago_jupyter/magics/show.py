@@ -101,6 +101,15 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def holds(text: str) -> bool:
+    """Whether the encoding of the output has every character of ``text``."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def dim(text: str) -> Bundle:
     """A dim line as a bundle."""
     style = "opacity:.65;font-size:85%"

@@ -142,7 +142,7 @@ class Playground(LiveView):
                 client.chat(messages, model=turn.model, **options) as (reply, pieces),
             ):
                 turn.node, turn.request = reply.node, reply.request_id
-                turn.attempts = int(reply.attempts) if (reply.attempts or "").isdigit() else None
+                turn.attempts = int(reply.attempts) if (reply.attempts or "").isdecimal() else None
                 self._tell(turn)
                 telling = asyncio.create_task(self._tell_pieces(turn, reply))
                 try:
@@ -211,8 +211,6 @@ def _finish(turn: Turn, reply: Reply | None, seconds: float) -> None:
         return
     turn.text, turn.thought = printable(reply.text), printable(reply.reasoning)
     turn.cut = reply.finish_reason == "length"
-    usage, timings = reply.usage or {}, reply.timings or {}
-    turn.tokens = usage.get("completion_tokens")
-    turn.speed = timings.get("predicted_per_second")
+    turn.tokens, turn.speed = reply.tokens, reply.speed
     if turn.speed is None and turn.tokens and turn.first is not None and turn.tokens > 1:
         turn.speed = (turn.tokens - 1) / max(seconds - turn.first, 1e-3)

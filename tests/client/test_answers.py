@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bago_jupyter.client.answers import pick, pick_anywhere, reachable
-from bago_jupyter.errors import ModelNotFound, NodeUnreachable
-from bago_jupyter.wire import ModelInfo
+from bago_jupyter.client.answers import NodeEvents, decode, error_of, pick, pick_anywhere, reachable
+from bago_jupyter.errors import BagoError, ModelNotFound, NodeUnreachable
+from bago_jupyter.wire import JobEvent, ModelInfo
 
 
 def place(
@@ -60,3 +60,40 @@ def test_a_closed_client_says_so() -> None:
 def test_a_mistake_of_ours_is_not_taken_for_a_closed_client() -> None:
     with httpx.Client() as http, pytest.raises(RuntimeError), reachable("http://x", http):
         raise RuntimeError("the door is closed")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ({"message": "no", "code": "model_not_found", "param": "model"}, "no"),
+        ({"message": None, "detail": "no"}, "no"),
+        ({"message": {"text": ["", "no"]}, "code": ["x"], "param": 3}, "no"),
+        ([{"error": {"message": "no\n\x1b[2Jway"}}], "no [2Jway"),
+        ("no", "no"),
+        ({}, "The node failed, and does not say why."),
+        ([[[[[["no"]]]]]], "The node failed, and does not say why."),
+        (None, "The node failed, and does not say why."),
+    ],
+)
+def test_an_error_of_any_form_is_one_sentence(failure: Any, said: str) -> None:
+    error = error_of(failure)
+    assert error.message == said
+    assert error.param in (None, "model")
+    assert isinstance(error, ModelNotFound) == (error.param == "model")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"[1]", b"null", b'{"error":[]}', b"[" * 9999, b"\xff"]
+)
+def test_an_error_without_a_reason_says_its_status(body: bytes) -> None:
+    with pytest.raises(BagoError, match=r"^The node answered 418\.$"):
+        decode(httpx.Response(418, content=body), bytes)
+
+
+@pytest.mark.parametrize(
+    "data", [b"data: {\n\n", b"data: 1\n\n", b'data: {"model":"\xff"}\n\n', b"data: [\xff\n\n"]
+)
+def test_events_that_no_node_sends(data: bytes) -> None:
+    response = httpx.Response(200, request=httpx.Request("GET", "http://there/x"))
+    with pytest.raises(NodeUnreachable, match="Something else than a node answers at there"):
+        [*NodeEvents[JobEvent](response, JobEvent).read(data)]

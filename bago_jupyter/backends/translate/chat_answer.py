@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed
+from ...sse import COMMENT, Event, data_event
 from .ending import FINISH, chat_id, chat_usage, merged
 from .failures import read_error
 from .retelling import Retelling
 from .shapes import Block, Delta, MessagesAnswer, MessagesEvent, MessagesUsage
-from .sse import COMMENT, Event, data_event
 
 _encode = msgspec.json.encode
 

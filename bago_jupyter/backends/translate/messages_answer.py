@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed
+from ...sse import Event, named_event
 from .ending import messages_id, messages_usage, stop_reason
 from .failures import read_error
 from .retelling import Retelling
 from .shapes import ChatAnswer, ChatOutput, ChatUsage, Choice, ToolCall
-from .sse import Event, named_event
 from .toolcalls import Call, Calls
 
 _encode = msgspec.json.encode

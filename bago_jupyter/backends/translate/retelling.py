@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...errors import UpstreamFailed
-from .sse import Event, Events, TooLong
+from ...sse import Event, Events, TooLong
 
 CUT = "The backend ended its stream in the middle of the answer."
 UNREADABLE = "The backend sent an event that cannot be read."

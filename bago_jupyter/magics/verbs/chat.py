@@ -102,9 +102,7 @@ class _Turn:
     def _footer(self) -> str:
         facts = [self._model]
         if (reply := self._reply) is not None:
-            usage, timings = reply.usage or {}, reply.timings or {}
-            tokens = usage.get("completion_tokens")
-            speed = timings.get("predicted_per_second")
+            tokens, speed = reply.tokens, reply.speed
             if speed is None and tokens and self._first is not None:
                 speed = tokens / max(time.monotonic() - self._first, 1e-3)
             facts += [

@@ -12,7 +12,7 @@ from ..parse import Given
 from ..quiet import Usage
 from ..secret import ask
 from ..session import Session
-from ..show import age, fingerprint, left
+from ..show import age, fingerprint, holds, left
 
 if TYPE_CHECKING:
     from ...client import NodeClient
@@ -69,7 +69,8 @@ def key(session: Session, given: Given) -> None:
         session.screen.show(KeyCard(client, made))
         return
     session.screen.line(made.text or "")
-    print(made.qr_text)
+    if holds(made.qr_text or ""):  # else it would be question marks
+        print(made.qr_text)
     session.screen.line(
         f"Key {made.id} of {made.name} works once and expires in {left(made.expires)}. On the other node: "
         "%bago connect (or bago-jupyter connect -), then paste it."

@@ -166,7 +166,7 @@ def test_errors_keep_their_status(stream: bool) -> None:
 def test_what_cannot_be_translated_is_raised(
     canned: Canned, stream: bool, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bago_jupyter.backends.translate.sse.MAX_EVENT", 99)
+    monkeypatch.setattr("bago_jupyter.sse.MAX_EVENT", 99)
     monkeypatch.setattr(exchange, "MAX_WHOLE", 99)
 
     async def work() -> None:

@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bago_jupyter.backends.translate import sse
-from bago_jupyter.backends.translate.sse import Event, Events, TooLong
+from bago_jupyter import sse
+from bago_jupyter.sse import Event, Events, TooLong
+
+NO_ENDS = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
+"""What ends a line for others, and not here."""
 
 
 @pytest.mark.parametrize(
@@ -17,6 +20,13 @@ from bago_jupyter.backends.translate.sse import Event, Events, TooLong
         (b": hello\n\ndata: a\n\n", [Event(b"", b""), Event(b"", b"a")]),
         (b"\xef\xbb\xbfdata: a\n\n", [Event(b"", b"a")]),
         (b"event: x\n\nid: 7\nretry: 3\ndata: a\n\n", [Event(b"", b"a")]),
+        (b"data: a\r\rdata: b\r\n\rdata: c\n\r\n", [Event(b"", b"a"), Event(b"", b"b"), Event(b"", b"c")]),
+        (b"data: a\r\n\r\n\r\n", [Event(b"", b"a")]),
+        (
+            "data: a\u2028b\u2029\x85\x0b\x0c\x1cc\n\n".encode(),
+            [Event(b"", "a\u2028b\u2029\x85\x0b\x0c\x1cc".encode())],
+        ),
+        (b"data:\n\ndata\n\ndata: \n\n", [Event(b"", b"")] * 3),
         (b"data: a\n", []),
     ],
 )
@@ -31,6 +41,16 @@ def test_the_last_event_needs_no_blank_line() -> None:
     assert events.feed(b"data: a\n\ndata: b") == [Event(b"", b"a")]
     assert events.end() == [Event(b"", b"b")]
     assert events.end() == []
+    alone = Events()
+    assert alone.feed(b"\xef\xbb\xbfdata: a") == []
+    assert alone.end() == [Event(b"", b"a")]
+
+
+def test_an_event_is_there_as_soon_as_its_last_line_ends() -> None:
+    events = Events()
+    assert events.feed(b"data: a\r\r") == [Event(b"", b"a")]
+    assert events.feed(b"\ndata: b\r\n\r") == [Event(b"", b"b")]
+    assert events.feed(b"") == [] and events.feed(b"\n") == [] and events.end() == []
 
 
 @pytest.mark.parametrize("piece", [b"x" * 10, b"data: x\n"])
