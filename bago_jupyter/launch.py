@@ -284,7 +284,8 @@ def _watch(settings: Settings, leave: threading.Event) -> None:
             if leave.is_set():
                 return
             try:
-                _running.client = _start("thread", settings.replace(port=file.port), {}, heir_of=file)
+                heir = settings.replace(port=file.port, api_key=file.api_key or settings.api_key)
+                _running.client = _start("thread", heir, {}, heir_of=file)
             except BagoError as error:
                 log.warning("Could not take over the node: %s", error)
                 continue

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+from aside import set_aside
 
 from bago_jupyter.errors import StateError
 from bago_jupyter.identity import Identity
@@ -73,7 +74,7 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None
         Home(tmp_path / "file" / "home")
 
 
-def test_an_identity_is_made_once_and_damage_is_said(tmp_path: Path) -> None:
+def test_an_identity_is_made_once_and_a_damaged_one_set_aside(tmp_path: Path) -> None:
     home = Home(tmp_path)
     first = Identity.open(home)
     assert first == Identity.open(home)
@@ -81,5 +82,16 @@ def test_an_identity_is_made_once_and_damage_is_said(tmp_path: Path) -> None:
     assert len(first.fingerprint) == 67
     assert "PRIVATE" not in repr(first)
     (tmp_path / "identity").write_bytes(b"rubbish")
-    with pytest.raises(StateError, match="damaged"):
-        Identity.open(home)
+    with set_aside(home, "identity"):
+        other = Identity.open(home)
+    assert other.fingerprint != first.fingerprint
+    assert other == Identity.open(home)
+
+
+def test_an_identity_without_its_own_key_is_none(tmp_path: Path) -> None:
+    one, other = Home(tmp_path / "one"), Home(tmp_path / "other")
+    certificate = Identity.open(one).pem.partition(b"-----BEGIN PRIVATE")[0]
+    key = Identity.open(other).pem.partition(b"-----BEGIN PRIVATE")
+    (one.root / "identity").write_bytes(certificate + key[1] + key[2])
+    with set_aside(one, "identity"):
+        Identity.open(one)

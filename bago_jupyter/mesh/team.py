@@ -57,9 +57,13 @@ class Team:
         if key is not None:
             self._key = await asyncio.to_thread(TeamKey, Secret(key))
             mark = self._key.mark(self._identity.fingerprint)
-        if (known := self._home.read(FILE)) is not None and (
-            mark is None or not hmac.compare_digest(known, mark)
-        ):
+        known = self._home.load(
+            FILE,
+            bytes,
+            blank=b"",
+            lost="nodes that came by team key are removed, and join again by it",
+        )
+        if known is not None and (mark is None or not hmac.compare_digest(known, mark)):
             self._peers.leave_team()
         self._home.write(FILE, mark or b"")
         if self._key is not None:

@@ -17,6 +17,7 @@ from faults import Call, Faults
 from bago_jupyter.connections import health
 from bago_jupyter.connections.connections import TrialFailed
 from bago_jupyter.errors import BagoError, InvalidRequest, NotFound, SettingsError
+from bago_jupyter.state import Home
 from bago_jupyter.trust.secret import Secret
 
 KEY = "sk-not-for-show"
@@ -216,9 +217,8 @@ def test_another_place_is_tried_before_it_is_used(tmp_path: Path) -> None:
             (offer,) = here.dispatcher.table.offers
             assert offer.model == "n"
             assert entry.way.native == {"messages"}
-            assert msgspec.json.decode((tmp_path / "connections.json").read_bytes())[0]["native"] == [
-                "messages"
-            ]
+            kept = Home(tmp_path).read("connections.json")
+            assert kept is not None and msgspec.json.decode(kept)[0]["native"] == ["messages"]
 
     run(main())
 
