@@ -84,8 +84,11 @@ def with_key(settings: Settings, home: Home) -> Settings:
 
 
 def forget_key(home: Home) -> None:
-    """The owner wants no key any more: none is asked for, but where the machine is shared."""
-    (home.root / FILE).unlink(missing_ok=True)
+    """The owner wants no key any more: none is asked for, but where the machine is shared.
+
+    Raises :class:`~bago_jupyter.errors.StateError`.
+    """
+    home.remove(FILE)
 
 
 def _read(data: bytes) -> str:

@@ -114,6 +114,13 @@ class Home:
         self.notice(f"{self.root / name} was damaged and is kept as {aside.name}; {lost}.")
         return None if blank is None else decode(blank)
 
+    def remove(self, name: str) -> None:
+        """Delete file ``name``, if there is one. Raises :class:`StateError`."""
+        try:
+            (self.root / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError(f"Cannot remove {self.root / name}: {error.strerror}.") from None
+
     def read_node(self) -> NodeFile | None:
         """Where the node of this home says it is; it may have died since."""
         data = self._raw("node.json")
@@ -130,7 +137,7 @@ class Home:
         """Remove ``node.json`` if it is still the one that process ``pid`` wrote."""
         node = self.read_node()
         if node is not None and node.pid == pid:
-            (self.root / "node.json").unlink(missing_ok=True)
+            self.remove("node.json")
 
     def _raw(self, name: str) -> bytes | None:
         try:

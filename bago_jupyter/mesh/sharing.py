@@ -27,15 +27,12 @@ class Sharing:
 
     def __init__(self, home: Home):
         self._home = home
-        self._file = (
-            home.load(
-                FILE,
-                _read,
-                blank=msgspec.json.encode(_File(closed=True)),
-                lost="no model is shared with peers until it is switched on again",
-            )
-            or _File(closed=False)
-        )
+        self._file = home.load(
+            FILE,
+            _read,
+            blank=msgspec.json.encode(_File(closed=True)),
+            lost="no model is shared with peers until it is switched on again",
+        ) or _File(closed=False)
 
     def shares(self, model: str) -> bool:
         """Whether peers may use ``model``."""

@@ -110,12 +110,15 @@ class Store:
             for last in (False, True):
                 try:
                     return work(self._opened())
-                except sqlite3.Error as error:
+                except (sqlite3.Error, UnicodeDecodeError) as error:
                     self._close()
+                    # SQLite may quote the damaged file in its message, which Python then cannot read.
+                    unreadable = isinstance(error, UnicodeDecodeError)
+                    why = "its text is not UTF-8" if unreadable else str(error)
                     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-                    if last or code not in DAMAGED:
-                        raise Unusable(f"{self.path}: {error}") from None
-                    self._put_aside("damaged", f"is damaged ({error})")
+                    if last or not (unreadable or code in DAMAGED):
+                        raise Unusable(f"{self.path}: {why}") from None
+                    self._put_aside("damaged", f"is damaged ({why})")
                 except OSError as error:
                     self._close()
                     raise Unusable(f"{self.path}: {error.strerror}") from None
