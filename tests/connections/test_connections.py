@@ -347,3 +347,19 @@ def test_what_it_listed_is_known_while_it_is_down_at_the_next_start(tmp_path: Pa
                 await here.ask("gpu/n")
 
     run(main())
+
+
+def test_a_key_whose_connection_was_lost_goes_nowhere_else(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Faults(Server("m", key=KEY)) as one, Faults(Server("m")) as other:
+            async with house(tmp_path) as here:
+                await here.add(one.url, key=KEY)
+            (tmp_path / "connections.json").write_bytes(b"rubbish")
+            for _ in range(2):
+                async with house(tmp_path) as here:
+                    entry = here.all.all()[0] if here.all.all() else await here.add(other.url)
+                    assert entry.source == "none"
+                    assert (await here.ask("m"))["status"] == 200
+            assert KEY.encode() not in b"".join(call.head for call in other.calls)
+
+    run(main())
