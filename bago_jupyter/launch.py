@@ -386,8 +386,7 @@ def _alive(client: NodeClient) -> bool:
 def _after_fork() -> None:
     """The node of a forked child is its parent's: nothing of it is used, or closed, by the child."""
     global _running, _lock
-    parents, _running, _lock = _running, _Running(), threading.RLock()
-    _running.parents = parents
+    _Running.parents, _running, _lock = _running, _Running(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
