@@ -21,15 +21,15 @@ lab: $(VENV)/.demo  ## JupyterLab on the quickstart
 test: $(VENV)/.test js/node_modules/.dev system check  ## everything, on real parts
 	env -u BAGO_HOME $(BIN)/python -m pytest $(ARGS)
 
-test-long: $(VENV)/.test  ## what takes longer: ten minutes of everything at once, ten thousand histories of a connection
-	env -u BAGO_HOME BAGO_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/api/test_soak.py tests/http1 $(ARGS)
+test-long: $(VENV)/.test  ## what takes longer: ten minutes of everything at once, ten thousand histories of a connection, two thousand damaged homes
+	env -u BAGO_HOME BAGO_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/api/test_soak.py tests/http1 tests/test_damage.py $(ARGS)
 
-check: $(VENV)/.test js/node_modules/.dev  ## style, types, floors
+check: $(VENV)/.test js/node_modules/.dev  ## style, types, floors, units of the views
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd js && PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
+	cd js && export PATH="$(abspath $(BIN)):$$PATH" && npm run --silent check && npm run --silent lint && npm test --silent
 
 bench: $(VENV)/.test system  ## measure (GROUPS="relay cell" for some) into tests/benchmarks/README.md
 	env -u BAGO_HOME $(BIN)/python -m tests.benchmarks $(GROUPS)

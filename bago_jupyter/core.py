@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import filelock
+import msgspec
 
 from . import logs, sharedhost
 from ._version import __version__
@@ -62,6 +63,7 @@ class Node:
         self.settings = settings or Settings.load()
         self.place = place
         self.home = Home(self.settings.home)
+        self.home.notice = self._notice
         self.bus = Bus()
         self.started_at = 0.0
         self.notices: list[str] = []
@@ -280,14 +282,26 @@ class Node:
             raise SettingsError("A node cannot move to another home while it runs.", param="home")
         settings = self.settings.replace(**changes)
         settings.save(changes)
-        self.settings = self._context.settings = settings
-        self._app.epoch += 1
+        if "api_key" in changes and settings.api_key is None:
+            sharedhost.forget_key(self.home)
+        if changes.get("cluster_key") is not None:
+            self.mesh.peers.trust_team()
+        self._ask_for_key(settings)
         self.local.node = self.name
         self.dispatcher.refresh()
         self.dispatcher.configure(self.settings.policy, self.settings.max_queue, self.settings.idle_timeout)
         if self.settings.external:
             await self._server.expose()
         await self.mesh.configure(self.settings)
+
+    def _ask_for_key(self, settings: Settings) -> None:
+        """Use ``settings``, with an API key where one is needed, and tell the faces of this home."""
+        settings = sharedhost.with_key(settings, self.home)
+        self.settings = self._context.settings = settings
+        self._app.epoch += 1
+        if settings.api_key != self.file.api_key:
+            self.file = msgspec.structs.replace(self.file, api_key=settings.api_key)
+            self.home.write_node(self.file)
 
     def _library_changed(self) -> None:
         self._refresh()
@@ -307,6 +321,9 @@ class Node:
 
     def _connections_changed(self) -> None:
         self._refresh()
+        # Another user may have come since the start.
+        if self.settings.api_key is None and self.connections.keyed and sharedhost.is_shared():
+            self._ask_for_key(self.settings)
         if self.bus.watched:
             self.bus.publish(NodesChanged(at=time.time()))
 

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import NameOID
 
-from .errors import StateError
 from .state import Home
 
 FILE = "identity"
@@ -42,19 +41,16 @@ class Identity:
 
     @classmethod
     def open(cls, home: Home) -> Identity:
-        """Read the identity of ``home``, or make one. Raises :class:`StateError` if it is damaged."""
-        pem = home.read(FILE)
-        if pem is None:
+        """Read the identity of ``home``, or make one where there is none, or a damaged one.
+
+        Raises :class:`~bago_jupyter.errors.StateError` where the home cannot be used.
+        """
+        found = home.load(FILE, _read, lost="this node is a new one, so its peers have to be paired again")
+        if found is None:
             pem = _generate()
             home.write(FILE, pem)
-        try:
-            certificate = x509.load_pem_x509_certificate(pem)
-            serialization.load_pem_private_key(pem, password=None)
-        except ValueError:
-            raise StateError(
-                f"{home.root / FILE} is damaged; restore it, or delete it to become a new node."
-            ) from None
-        return cls(pem, fingerprint(certificate), home.root / FILE)
+            found = pem, _read(pem)[1]
+        return cls(*found, home.root / FILE)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -100,6 +96,19 @@ def make_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+def _read(pem: bytes) -> tuple[bytes, str]:
+    """``pem`` and the fingerprint it proves. Raises :class:`ValueError` unless its two halves are a pair."""
+    certificate = x509.load_pem_x509_certificate(pem)
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("not an elliptic-curve key")
+    # The file names its public key too, which need not be the one of its number.
+    numbers = key.private_numbers()
+    if ec.derive_private_key(numbers.private_value, key.curve).public_key() != certificate.public_key():
+        raise ValueError("key and certificate are no pair")
+    return pem, fingerprint(certificate)
 
 
 def _generate() -> bytes:

@@ -55,6 +55,7 @@ class _Running:
     thread: loops.LoopThread | None = None
     watcher: threading.Thread | None = None
     leave = threading.Event()
+    parents: _Running | None = None
 
 
 _running = _Running()
@@ -197,10 +198,8 @@ def _undo(node: Node, thread: loops.LoopThread | None) -> None:
 
 def _start_child(settings: Settings, arguments: dict[str, Any]) -> NodeFile:
     """A child in its own session that ends when its stdin does, which is when this process ends."""
-    environ = {**os.environ}
-    for name, value in {**arguments, "home": settings.home}.items():
-        if value is not None:
-            environ[PREFIX + name.upper()] = str(value)
+    given = {**arguments, "home": settings.home}
+    environ = {**os.environ, **{PREFIX + k.upper(): str(v) for k, v in given.items() if v is not None}}
     child = subprocess.Popen(
         [sys.executable, "-m", "bago_jupyter", "serve", "--until-eof"],
         stdin=subprocess.PIPE,
@@ -284,7 +283,8 @@ def _watch(settings: Settings, leave: threading.Event) -> None:
             if leave.is_set():
                 return
             try:
-                _running.client = _start("thread", settings.replace(port=file.port), {}, heir_of=file)
+                heir = settings.replace(port=file.port, api_key=file.api_key or settings.api_key)
+                _running.client = _start("thread", heir, {}, heir_of=file)
             except BagoError as error:
                 log.warning("Could not take over the node: %s", error)
                 continue
@@ -381,6 +381,16 @@ def _alive(client: NodeClient) -> bool:
     if client is _running.client and _running.node is not None:
         return not _running.node.stopping
     return client.alive()
+
+
+def _after_fork() -> None:
+    """The node of a forked child is its parent's: nothing of it is used, or closed, by the child."""
+    global _running, _lock
+    _Running.parents, _running, _lock = _running, _Running(), threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _quietly(action: Any) -> None:

@@ -132,7 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         path = self.home / FILE
         kept = {**_read_file(path), **{name: getattr(self, name) for name in changes if name not in _UNKEPT}}
         lines = [f"{name} = {json.dumps(value)}" for name, value in kept.items() if value is not None]
-        Home(self.home).write(FILE, ("\n".join(lines) + "\n").encode())
+        Home(self.home).write(FILE, ("\n".join(lines) + "\n").encode(), sealed=False)
 
 
 NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
@@ -215,7 +215,9 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise SettingsError(f"Cannot read {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of a number with too many digits, too
         raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise SettingsError(f"{path} is not valid TOML: it is nested too deep.") from None
     _check_names(values, f"setting in {path}:")
     return values

@@ -144,11 +144,13 @@ def test_a_second_kernel_attaches_and_takes_over(kernels: Callable[[], Kernel]) 
         assert client.status().pid == first.value("__import__('os').getpid()")
         second.must("import bago_jupyter as bago; client = bago.node()")
         assert second.value("client.status().name") == "here"
+        client.configure(api_key="sk-of-the-first")
         os.kill(file.pid, signal.SIGKILL)
         until(lambda: (now := Home(first.home).read_node()) and now.pid != file.pid)
         now = Home(first.home).read_node()
         assert now is not None
         assert (now.fingerprint, now.port) == (file.fingerprint, file.port)
+        assert now.api_key == "sk-of-the-first", "who was kept out still is"
         assert client.status().name == "here", "clients of the old node go on with the new one"
     assert second.value("client.status().pid == __import__('os').getpid()")
     second.must("%bago chat -m smol --max-tokens 2 -f text hello")

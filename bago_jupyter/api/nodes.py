@@ -35,7 +35,6 @@ from .context import Context
 from .messages import answer, read
 
 T = TypeVar("T")
-_DECIDED = {"approve": "approved", "refuse": "refused", "confirm": "paired", "cancel": "cancelled"}
 Row = tuple[str, str, Callable[[Request], Awaitable[Response]]]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ..errors import InvalidRequest, NotFound, Overloaded, StateError
+from ..errors import InvalidRequest, NotFound, Overloaded
 from ..state import Home
 
 FILE = "routes.json"
@@ -24,20 +24,11 @@ LIMIT = 1000
 
 
 class Routes:
-    """The routes of one home. Belongs to the node's loop. Raises :class:`StateError` for a damaged file."""
+    """The routes of one home. Belongs to the node's loop."""
 
     def __init__(self, home: Home):
         self._home = home
-        data = home.read(FILE)
-        self._routes: dict[str, tuple[str, ...]]
-        try:
-            self._routes = {} if data is None else _decoder.decode(data)
-            for name, targets in self._routes.items():
-                check(name, targets)
-        except (msgspec.DecodeError, InvalidRequest) as error:
-            raise StateError(
-                f"{home.root / FILE} is damaged ({error}); correct it, or delete it and set the routes again."
-            ) from None
+        self._routes = home.load(FILE, _read, lost="there is no route until they are set again") or {}
 
     def all(self) -> Mapping[str, tuple[str, ...]]:
         """Every route by name; a copy that does not change."""
@@ -78,6 +69,13 @@ def check(name: str, targets: Sequence[str]) -> None:
         raise InvalidRequest(f"Route {name} names {twice} twice; once is enough.", param="targets")
     if list(targets) == [name]:
         raise InvalidRequest(f"Route {name} leads to itself only, which it does anyway.", param="targets")
+
+
+def _read(data: bytes) -> dict[str, tuple[str, ...]]:
+    routes = _decoder.decode(data)
+    for name, targets in routes.items():
+        check(name, targets)
+    return routes
 
 
 _decoder = msgspec.json.Decoder(dict[str, tuple[str, ...]])

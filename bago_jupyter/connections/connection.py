@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..backends.target import split
-from ..errors import NotFound, SettingsError, StateError
+from ..errors import NotFound, SettingsError
 from ..router.shape import Dialect
 from ..state import Home
 from .kinds import KINDS, Kind, kind_of
@@ -104,21 +104,11 @@ def checked(connection: Connection) -> Connection:
 
 
 class Store:
-    """``connections.json`` (0600). Belongs to the node's loop.
-
-    Raises :class:`StateError` for a damaged file.
-    """
+    """``connections.json`` (0600). Belongs to the node's loop."""
 
     def __init__(self, home: Home):
         self._home = home
-        data = home.read(FILE)
-        try:
-            found = [] if data is None else msgspec.json.decode(data, type=list[Connection])
-            self._connections = {entry.name: checked(entry) for entry in found}
-        except (msgspec.DecodeError, SettingsError) as error:
-            raise StateError(
-                f"{home.root / FILE} is damaged ({error}); restore it, or delete it and add them again."
-            ) from None
+        self._connections = home.load(FILE, _read, lost="connections have to be added again") or {}
 
     def all(self) -> list[Connection]:
         return list(self._connections.values())
@@ -141,3 +131,7 @@ class Store:
     def _save(self, connections: dict[str, Connection]) -> None:
         self._home.write(FILE, msgspec.json.encode(list(connections.values())))
         self._connections = connections
+
+
+def _read(data: bytes) -> dict[str, Connection]:
+    return {entry.name: checked(entry) for entry in msgspec.json.decode(data, type=list[Connection])}

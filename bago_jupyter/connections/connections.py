@@ -74,6 +74,11 @@ class Connections:
             raise NotFound(f"There is no connection {name!r}.{known}")
         return found
 
+    @property
+    def keyed(self) -> bool:
+        """Whether one of them is used with a key."""
+        return any(entry.source != "none" for entry in self._connected.values())
+
     async def add(
         self, connection: Connection, secret: Secret | None = None, *, force: bool = False
     ) -> Connected:
@@ -89,7 +94,7 @@ class Connections:
         if name.casefold() in {taken.casefold() for taken in self._taken()}:
             raise InvalidRequest(f"A node is called {name}; {name}/MODEL would mean both. Take another name.")
         with self._alone(name):
-            kept = await self._given(connection, secret)
+            kept = await self._given(connection, secret, stored=False)
             made = self._make(connection, kept)
             try:
                 trial = await self._try(made)
@@ -99,6 +104,7 @@ class Connections:
                 unknown = [model for model in connection.models or () if model not in known]
                 if unknown and not force:
                     raise _lists_no(name, unknown)
+                await self._secrets.forget(name)  # of another one of that name, which a damaged file lost
                 made.source = await self._keep(connection, secret, kept)
             except BaseException:
                 await made.close()

@@ -66,7 +66,6 @@ class NotAList(UpstreamFailed):
 
 class _Meta(msgspec.Struct):
     n_ctx: int | None = None
-    n_ctx_train: int | None = None
 
 
 class _Where(msgspec.Struct):

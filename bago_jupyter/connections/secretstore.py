@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..errors import SettingsError, StateError
+from ..errors import SettingsError
 from ..state import Home
 from ..trust.secret import Secret
 from .keychain import Keychain
@@ -28,23 +28,14 @@ class Kept(NamedTuple):
 
 
 class Secrets:
-    """The secrets of one home's connections, by name. Belongs to the node's loop.
-
-    Raises :class:`StateError` for a damaged file.
-    """
+    """The secrets of one home's connections, by name. Belongs to the node's loop."""
 
     def __init__(self, home: Home, keychain: Keychain | None = None):
         self._home = home
         self._keychain = keychain or Keychain()
         # Two homes of one user share the keyring.
         self._scope = str(home.root.resolve())
-        data = home.read(FILE)
-        try:
-            self._texts = {} if data is None else msgspec.json.decode(data, type=dict[str, str | None])
-        except msgspec.DecodeError:
-            raise StateError(
-                f"{home.root / FILE} is damaged; restore it, or delete it and give the keys again."
-            ) from None
+        self._texts = home.load(FILE, _read, lost="keys of connections have to be given again") or {}
 
     async def get(self, name: str, named: str | None = None, usual: str | None = None) -> Kept | None:
         """The secret of ``name``: of the environment variable that was ``named`` for it, else as it was put,
@@ -84,6 +75,14 @@ class Secrets:
 
     def _save(self) -> None:
         self._home.write(FILE, msgspec.json.encode(self._texts))
+
+
+def _read(data: bytes) -> dict[str, str | None]:
+    texts = msgspec.json.decode(data, type=dict[str, str | None])
+    for text in texts.values():
+        if text is not None:
+            checked(text)
+    return texts
 
 
 def _of_environ(variable: str | None) -> Kept | None:

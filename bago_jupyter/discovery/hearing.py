@@ -65,13 +65,11 @@ class Gate(RecordManager):
         super().__init__(zc)
         self.source = ""
         self.scope = 0
-        self.dropped = 0
         self._allowance = Allowance(PACKETS, PACKETS_PER_SECOND)
 
     def async_updates_from_response(self, msg: DNSIncoming) -> None:
         source = msg.source[0].removeprefix("::ffff:") if msg.source else ""
         if not self._allowance.take(source, time.monotonic()):
-            self.dropped += 1
             return
         self.source, self.scope = source, msg.scope_id or 0
         try:

@@ -96,10 +96,6 @@ class Discovery:
         return self._announcement is not None
 
     @property
-    def browsing(self) -> bool:
-        return self._browsing
-
-    @property
     def rejected(self) -> int:
         """Announcements since the start that could not be read."""
         return self._rejected + (self._ear.rejected if self._ear else 0)

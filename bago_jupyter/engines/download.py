@@ -16,6 +16,7 @@ import msgspec
 
 from .. import logs
 from ..errors import PullFailed
+from ..state import UNREADABLE, make_folder, seal, unseal
 from ..wire import Progress
 from .worker import Worker
 
@@ -196,7 +197,7 @@ class _Fetch:
 
     def _load(self) -> _Saved | None:
         """Take over a part of an earlier run, if it can be told what it is a part of."""
-        self.part.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.part.parent)
         saved = self._read_meta()
         if saved is None or not self.part.is_file():
             self._restart()
@@ -209,13 +210,13 @@ class _Fetch:
 
     def _read_meta(self) -> _Saved | None:
         try:
-            saved = msgspec.json.decode(self.meta.read_bytes(), type=_Saved)
-        except (OSError, msgspec.MsgspecError):
+            saved = msgspec.json.decode(unseal(self.meta.read_bytes()), type=_Saved)
+        except (OSError, *UNREADABLE):
             return None
         return saved if saved.url == _sha(self.url) else None
 
     def _save(self, saved: _Saved) -> None:
-        self.meta.write_bytes(msgspec.json.encode(saved))
+        self.meta.write_bytes(seal(msgspec.json.encode(saved)))
 
     def _restart(self) -> None:
         self.have = 0

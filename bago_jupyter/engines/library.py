@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import difflib
 import logging
-import os
 import shutil
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelFileError, ModelNotFound
+from ..state import UNREADABLE, make_folder, seal, unseal, write_whole
 from .modelfile import ModelFile, digest, read_model
 from .scan import Found, files_of, scan
 from .watch import Watch
@@ -56,7 +56,7 @@ class Library:
     async def start(self) -> None:
         """Make the folder, scan it once and begin to watch. Raises ``OSError`` if it cannot be made."""
         loop = asyncio.get_running_loop()
-        await self._reader.call(self.root.mkdir, parents=True, exist_ok=True)
+        await self._reader.call(make_folder, self.root)
         self._known = await self._reader.call(self._read_cache)
         self._watch = Watch(self.root, lambda: _hand_over(loop, self._wake.set))
         self._watch.start()
@@ -172,18 +172,16 @@ class Library:
 
     def _read_cache(self) -> dict[str, ModelFile]:
         try:
-            return msgspec.json.decode(self._cache_path.read_bytes(), type=_Cache, dec_hook=_decode).models
-        except (OSError, msgspec.MsgspecError):
+            data = unseal(self._cache_path.read_bytes())
+            return msgspec.json.decode(data, type=_Cache, dec_hook=_decode).models
+        except (OSError, *UNREADABLE):  # it is only faster with it
             return {}
 
     def _write_cache(self, known: dict[str, ModelFile]) -> None:
         data = msgspec.json.encode(_Cache(models=known), enc_hook=str)
-        temporary = self._cache_path.with_name(f".{self._cache_path.name}.{os.getpid()}")
         try:
-            temporary.write_bytes(data)
-            os.replace(temporary, self._cache_path)
+            write_whole(self._cache_path, seal(data))
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             log.warning("Cannot write %s: %s", self._cache_path, error.strerror)
 
 

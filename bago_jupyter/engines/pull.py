@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import InvalidRequest, ModelFileError, PullFailed
+from ..state import UNREADABLE, make_folder, seal, unseal
 from ..wire import Progress
 from .download import check_space, disk_error, download
 from .modelfile import digest, read_model
@@ -108,7 +109,7 @@ class _Job:
     async def run(self) -> None:
         import filelock
 
-        await self.worker.call(self.partial.mkdir, parents=True, exist_ok=True)
+        await self.worker.call(make_folder, self.partial)
         lock = filelock.FileLock(self.lock, thread_local=False)
         try:
             lock.acquire(blocking=False)
@@ -122,7 +123,7 @@ class _Job:
             lock.release()
 
     async def _fetch(self) -> None:
-        await self.worker.call(self.work.mkdir, exist_ok=True)
+        await self.worker.call(make_folder, self.work)
         parts = [self.work / target.name for target in self.targets]
         source = self.source
         keep = True
@@ -204,10 +205,10 @@ class _Job:
         await self.worker.call(self._move, parts)
 
     def _move(self, parts: list[Path]) -> None:
-        record = msgspec.json.encode(self._stamp(parts))
+        record = seal(msgspec.json.encode(self._stamp(parts)))
         # the first part makes the model, so it comes last
         for part, target in reversed(list(zip(parts, self.targets, strict=True))):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             if part.is_file():
                 with part.open("rb") as file:
                     os.fsync(file.fileno())
@@ -226,9 +227,9 @@ class _Job:
         if not await self.worker.call(lambda: any(target.exists() for target in self.targets)):
             return False
         try:
-            record = msgspec.json.decode(await self.worker.call(self.record.read_bytes), type=_Record)
+            record = msgspec.json.decode(unseal(await self.worker.call(self.record.read_bytes)), type=_Record)
             same = record == await self.worker.call(self._stamp, self.targets)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *UNREADABLE):
             same = False
         known = self.source.starter.sha256 if isinstance(self.source, FromStarter) else self.sha256
         if (not same or self.sha256) and known is not None and len(self.targets) == 1:

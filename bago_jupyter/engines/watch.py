@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ..state import make_folder
+
 log = logging.getLogger("bago.library")
 
 STEP = 100
@@ -36,7 +38,7 @@ class Watch:
         polling = False
         while not self._stop.is_set():
             try:
-                self._root.mkdir(parents=True, exist_ok=True)
+                make_folder(self._root)
                 self._watch(polling)
             except (OSError, RuntimeError) as error:
                 # inotify instances are few and shared by all programs of a user

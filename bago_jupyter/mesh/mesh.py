@@ -93,8 +93,6 @@ class Mesh:
         self._resources = resources
         self._shared: list[Entry] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._silent: set[str] = set()
-        """Peers that are being removed because they said so: they need no word from us."""
 
     # -- life
 

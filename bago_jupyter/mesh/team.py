@@ -57,11 +57,15 @@ class Team:
         if key is not None:
             self._key = await asyncio.to_thread(TeamKey, Secret(key))
             mark = self._key.mark(self._identity.fingerprint)
-        if (known := self._home.read(FILE)) is not None and (
-            mark is None or not hmac.compare_digest(known, mark)
-        ):
+        known = self._home.load(
+            FILE, _mark, blank=bytes(32), lost="nodes that came by team key are removed, and join again by it"
+        )
+        if known is not None and (mark is None or not hmac.compare_digest(known, mark)):
             self._peers.leave_team()
-        self._home.write(FILE, mark or b"")
+        if mark is not None:
+            self._home.write(FILE, mark)
+        elif known is not None:
+            self._home.remove(FILE)
         if self._key is not None:
             self.responder = TeamResponder(self._identity, self._key, self._peers, self._card)
 
@@ -98,3 +102,9 @@ class Team:
             raise
         self._throttle.succeeded(where)
         log.info("Joined %s (%s) by team key", peer.name, peer.short)
+
+
+def _mark(data: bytes) -> bytes:
+    if len(data) != 32:
+        raise ValueError("not the mark of a key")
+    return data

@@ -20,7 +20,10 @@ VERSION = 1
 """Of the table, as SQLite's ``user_version``."""
 BUSY = 0.2
 """Seconds to wait for somebody else's lock."""
-DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+DAMAGED = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
+)
+"""What SQLite says of a file that is none of ours any more; our statements alone have no error."""
 
 _KEY = ("at", *DIMENSIONS)
 _SCHEMA = (
@@ -81,7 +84,7 @@ class Store:
         def select(connection: sqlite3.Connection) -> list[tuple[int, Group, Cell]]:
             found = connection.execute(query, (span.start, span.step, span.start, end))
             split = 1 + len(by)
-            return [(line[0], tuple(line[1:split]), Cell.of(line[split:])) for line in found]
+            return [(line[0], tuple(map(str, line[1:split])), Cell.of(line[split:])) for line in found]
 
         return self._use(select)
 
@@ -107,12 +110,15 @@ class Store:
             for last in (False, True):
                 try:
                     return work(self._opened())
-                except sqlite3.Error as error:
+                except (sqlite3.Error, UnicodeDecodeError) as error:
                     self._close()
+                    # SQLite may quote the damaged file in its message, which Python then cannot read.
+                    unreadable = isinstance(error, UnicodeDecodeError)
+                    why = "its text is not UTF-8" if unreadable else str(error)
                     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-                    if last or code not in DAMAGED:
-                        raise Unusable(f"{self.path}: {error}") from None
-                    self._put_aside("damaged", f"is damaged ({error})")
+                    if last or not (unreadable or code in DAMAGED):
+                        raise Unusable(f"{self.path}: {why}") from None
+                    self._put_aside("damaged", f"is damaged ({why})")
                 except OSError as error:
                     self._close()
                     raise Unusable(f"{self.path}: {error.strerror}") from None
@@ -135,12 +141,14 @@ class Store:
             with _transaction(self._connection):
                 self._connection.execute(_SCHEMA)
                 self._connection.execute(f"PRAGMA user_version = {VERSION}")
+        _check(self._connection)
         self._file = _identity(self.path)
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, BUSY, isolation_level=None, check_same_thread=False)
         try:
+            connection.text_factory = lambda text: text.decode("utf-8", "replace")
             connection.execute("PRAGMA journal_mode = TRUNCATE")
             connection.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
@@ -161,6 +169,16 @@ class Store:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raises :class:`sqlite3.DatabaseError` where the file is not whole, or holds another table."""
+    (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    tables = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    if said != "ok" or tables != [(_SCHEMA.replace("IF NOT EXISTS ", ""),)]:
+        error = sqlite3.DatabaseError(said if said != "ok" else "it holds another table")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
 
 
 @contextlib.contextmanager

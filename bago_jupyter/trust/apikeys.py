@@ -8,11 +8,12 @@ nothing of the keys that are valid.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 
 import msgspec
 
-from ..errors import InvalidRequest, NotFound, Overloaded, StateError
+from ..errors import InvalidRequest, NotFound, Overloaded
 from ..state import Home
 from . import names
 from .secret import Secret
@@ -35,18 +36,12 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiKeys:
-    """Named keys of one home. Belongs to the node's loop. Raises :class:`StateError` for a damaged file."""
+    """Named keys of one home. Belongs to the node's loop."""
 
     def __init__(self, home: Home):
         self._home = home
-        data = home.read(FILE)
-        try:
-            keys = [] if data is None else msgspec.json.decode(data, type=list[ApiKey])
-            self._names = {bytes.fromhex(key.sha256): key.name for key in keys}
-        except (msgspec.DecodeError, ValueError):
-            raise StateError(
-                f"{home.root / FILE} is damaged; delete it and give out new keys: the old ones end with it."
-            ) from None
+        keys = home.load(FILE, _read, lost="the named API keys have ended: give out new ones") or []
+        self._names = {bytes.fromhex(key.sha256): key.name for key in keys}
         self._keys = {key.name: key for key in keys}
         self._used: dict[str, float] = {}
 
@@ -99,3 +94,10 @@ class ApiKeys:
     def _save(self, keys: dict[str, ApiKey]) -> None:
         self._home.write(FILE, msgspec.json.encode(list(keys.values())))
         self._keys = keys
+
+
+def _read(data: bytes) -> list[ApiKey]:
+    keys = msgspec.json.decode(data, type=list[ApiKey])
+    if not all(re.fullmatch(r"[0-9a-f]{64}", key.sha256) for key in keys):
+        raise ValueError("not the SHA-256 of a key")
+    return keys

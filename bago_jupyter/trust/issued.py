@@ -57,18 +57,12 @@ class IssuedKey(msgspec.Struct, kw_only=True):
 
 
 class IssuedKeys:
-    """The keys of one home. Belongs to the node's loop. Raises :class:`StateError` for a damaged file."""
+    """The keys of one home. Belongs to the node's loop."""
 
     def __init__(self, home: Home, fingerprint: str):
         self._home = home
         self._fingerprint = fingerprint
-        data = home.read(FILE)
-        try:
-            keys = [] if data is None else msgspec.json.decode(data, type=list[IssuedKey])
-        except msgspec.DecodeError:
-            raise StateError(
-                f"{home.root / FILE} is damaged; delete it: keys that are still open end with it."
-            ) from None
+        keys = home.load(FILE, _decoder.decode, lost="connection keys that were open have ended") or []
         self._keys = {key.id: key for key in keys}
 
     def issue(
@@ -161,3 +155,6 @@ class IssuedKeys:
     def _save(self, now: float) -> None:
         self._keys = {key.id: key for key in self.listed(now)}
         self._home.write(FILE, msgspec.json.encode(list(self._keys.values())))
+
+
+_decoder = msgspec.json.Decoder(list[IssuedKey])

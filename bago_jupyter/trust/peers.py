@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..errors import NotFound, SettingsError, StateError
+from ..errors import NotFound, SettingsError
 from ..state import Home
 from . import address, certificate, names
 from .refusal import Refused
@@ -82,26 +82,30 @@ SETTABLE = frozenset({"priority", "weight", "max_load_percent", "in_routing", "a
 _RANGES = {"priority": (-1000, 1000), "weight": (0.0, 1000.0), "max_load_percent": (1, 100)}
 
 
-class _File(msgspec.Struct, kw_only=True):
-    peers: list[Peer] = []
-    barred: list[str] = []
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    peers: list[Peer]
+    barred: list[str]
+    forgot: bool = False
+    """Whether it was lost who is barred: then a team key brings nobody until it is set anew."""
 
 
 class Peers:
-    """The store. Belongs to the node's loop; raises :class:`StateError` for a damaged file."""
+    """The store. Belongs to the node's loop."""
 
     def __init__(self, home: Home):
         self._home = home
         self._listeners: list[Callable[[Change, Peer], None]] = []
-        data = home.read(FILE)
-        try:
-            file = _File() if data is None else _decoder.decode(data)
-        except (msgspec.DecodeError, ValueError):
-            raise StateError(
-                f"{home.root / FILE} is damaged; restore it, or delete it and pair the nodes again."
-            ) from None
+        file = home.load(
+            FILE,
+            _read,
+            blank=_encoder.encode(_File(peers=[], barred=[], forgot=True)),
+            lost="nodes have to be paired again, by team key only after it is set anew, since nothing tells "
+            "any more which were removed",
+        )
+        file = file or _File(peers=[], barred=[])
         self._peers = {peer.fingerprint: peer for peer in file.peers}
         self._barred = frozenset(file.barred)
+        self._forgot = file.forgot
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(list(self._peers.values()))
@@ -140,7 +144,7 @@ class Peers:
         that comes by team key.
         """
         fingerprint = certificate.check(der)
-        if via == "team" and fingerprint in self._barred:
+        if via == "team" and self.barred(fingerprint):
             raise Refused(
                 "That node was removed by hand; only a new connection key or an approval brings it back."
             )
@@ -220,8 +224,14 @@ class Peers:
         return peer
 
     def barred(self, fingerprint: str) -> bool:
-        """Whether this node was removed here by hand, so that a team key does not suffice."""
-        return fingerprint in self._barred
+        """Whether this node was, or may have been, removed here by hand: a team key does not suffice."""
+        return self._forgot or fingerprint in self._barred
+
+    def trust_team(self) -> None:
+        """The owner sets the team key: it brings nodes also where it was lost who is barred."""
+        if self._forgot:
+            self._forgot = False
+            self._save(self._peers, self._barred)
 
     def leave_team(self) -> list[Peer]:
         """Remove every peer that only the team key brought (the key was left or changed)."""
@@ -253,7 +263,8 @@ class Peers:
 
     def _save(self, peers: dict[str, Peer], barred: frozenset[str]) -> None:
         """Nothing changes where it cannot be written: what was removed would be back at the next start."""
-        self._home.write(FILE, _encoder.encode(_File(peers=list(peers.values()), barred=sorted(barred))))
+        file = _File(peers=list(peers.values()), barred=sorted(barred), forgot=self._forgot)
+        self._home.write(FILE, _encoder.encode(file))
         self._peers, self._barred = peers, barred
 
 
@@ -283,6 +294,14 @@ def _wrap(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise NotImplementedError(kind.__name__)
+
+
+def _read(data: bytes) -> _File:
+    file = _decoder.decode(data)
+    for peer in file.peers:
+        if certificate.check(certificate.der_of(peer.certificate)) != peer.fingerprint:
+            raise ValueError("a certificate of another node")
+    return file
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_reveal)

@@ -37,7 +37,6 @@ with roles). I found R by its announcement; TLS is pinned to the announced finge
 from __future__ import annotations
 
 import hashlib
-import secrets
 import unicodedata
 
 from cryptography.exceptions import InvalidTag
@@ -53,14 +52,7 @@ from .transcript import VERSION, Transcript, mac, same
 
 SHORTEST = 8
 _SALT = b"bago team key 1"
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 WRONG = "The team keys differ; set the same one on both nodes."
-
-
-def suggest_team_key() -> str:
-    """A good team key: 20 letters in groups, 99 random bits."""
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(20))
-    return "-".join(letters[i : i + 5] for i in range(0, 20, 5))
 
 
 class TeamKey:

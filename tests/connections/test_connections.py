@@ -17,6 +17,7 @@ from faults import Call, Faults
 from bago_jupyter.connections import health
 from bago_jupyter.connections.connections import TrialFailed
 from bago_jupyter.errors import BagoError, InvalidRequest, NotFound, SettingsError
+from bago_jupyter.state import Home
 from bago_jupyter.trust.secret import Secret
 
 KEY = "sk-not-for-show"
@@ -216,9 +217,8 @@ def test_another_place_is_tried_before_it_is_used(tmp_path: Path) -> None:
             (offer,) = here.dispatcher.table.offers
             assert offer.model == "n"
             assert entry.way.native == {"messages"}
-            assert msgspec.json.decode((tmp_path / "connections.json").read_bytes())[0]["native"] == [
-                "messages"
-            ]
+            kept = Home(tmp_path).read("connections.json")
+            assert kept is not None and msgspec.json.decode(kept)[0]["native"] == ["messages"]
 
     run(main())
 
@@ -345,5 +345,21 @@ def test_what_it_listed_is_known_while_it_is_down_at_the_next_start(tmp_path: Pa
             assert here.all.get("gpu").state.state == "unhealthy"
             with pytest.raises(BagoError, match=r"n cannot answer now .gpu: it refused the connection"):
                 await here.ask("gpu/n")
+
+    run(main())
+
+
+def test_a_key_whose_connection_was_lost_goes_nowhere_else(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Faults(Server("m", key=KEY)) as one, Faults(Server("m")) as other:
+            async with house(tmp_path) as here:
+                await here.add(one.url, key=KEY)
+            (tmp_path / "connections.json").write_bytes(b"rubbish")
+            for _ in range(2):
+                async with house(tmp_path) as here:
+                    entry = here.all.all()[0] if here.all.all() else await here.add(other.url)
+                    assert entry.source == "none"
+                    assert (await here.ask("m"))["status"] == 200
+            assert KEY.encode() not in b"".join(call.head for call in other.calls)
 
     run(main())

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aside import set_aside
 
 from bago_jupyter.connections.keychain import Asked, Keychain, Said
 from bago_jupyter.connections.secretstore import FILE, Secrets
-from bago_jupyter.errors import SettingsError, StateError
+from bago_jupyter.errors import SettingsError
 from bago_jupyter.state import Home
 from bago_jupyter.trust.secret import Secret
 
@@ -174,10 +175,11 @@ def test_what_is_no_key_is_refused_without_showing_it(home: Home, text: str) -> 
     run(main())
 
 
-def test_a_damaged_file_is_said(home: Home) -> None:
-    home.write(FILE, b"[1")
-    with pytest.raises(StateError, match=r"secrets\.json is damaged"):
-        Secrets(home)
+@pytest.mark.parametrize("text", [b"[1", b'{"gpu": "two words"}'])
+def test_a_damaged_file_is_set_aside(home: Home, text: bytes) -> None:
+    home.write(FILE, text)
+    with set_aside(home, FILE):
+        assert run(Secrets(home).get("gpu")) is None
 
 
 def test_what_goes_to_the_child_does_not_show_itself() -> None:

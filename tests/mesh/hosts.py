@@ -247,7 +247,7 @@ def plain(lan: Lan, source: int, at: Node, path: str, **headers: str) -> httpx.R
 
 def token_of(node: Node, other: Node) -> str:
     """The token that ``node`` presents at ``other``, from its 0600 file."""
-    peers = json.loads((node.home.root / "peers.json").read_text())["peers"]
+    peers = json.loads(node.home.read("peers.json") or b"")["peers"]
     return next(peer["token"] for peer in peers if peer["fingerprint"] == other.fingerprint)
 
 

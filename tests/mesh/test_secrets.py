@@ -103,8 +103,8 @@ def _look(where: str, text: str, secrets: set[str]) -> None:
 
 
 def _tokens(node: Node) -> set[str]:
-    path = node.home.root / "peers.json"
-    return {peer["token"] for peer in json.loads(path.read_text())["peers"]} if path.exists() else set()
+    kept = node.home.read("peers.json")
+    return {peer["token"] for peer in json.loads(kept)["peers"]} if kept else set()
 
 
 def _private(node: Node) -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import stat
 
 import pytest
+from aside import set_aside
 
 from bago_jupyter.errors import NotFound, SettingsError, StateError
 from bago_jupyter.trust.certificate import BadCertificate
@@ -191,8 +193,41 @@ def test_listeners(a, party):
 
 def test_a_damaged_file(a):
     a.home.write("peers.json", b'{"peers": [{"name": 3}]}')
-    with pytest.raises(StateError, match=r"peers\.json is damaged"):
+    with set_aside(a.home, "peers.json"):
+        assert len(Peers(a.home)) == 0
+
+
+def test_where_it_is_lost_who_was_removed_no_team_key_brings_a_node(a, party):
+    b, c = party("b"), party("c")
+    admit(a, b, "team"), admit(a, c, "team")
+    a.peers.remove(b.fingerprint)
+    a.home.write("peers.json", b"rubbish")
+    with set_aside(a.home, "peers.json"):
         Peers(a.home)
+    a.peers = Peers(a.home)  # at the next start too
+    for party_of_team in (b, c):
+        assert a.peers.barred(party_of_team.fingerprint)
+        with pytest.raises(Refused):
+            admit(a, party_of_team, "team")
+    admit(a, c, "key")
+    a.peers = Peers(a.home)
+    assert [peer.name for peer in a.peers] == ["c"]
+    with pytest.raises(Refused):
+        admit(a, b, "team")
+    a.peers.trust_team()
+    a.peers = Peers(a.home)
+    admit(a, b, "team")
+    assert {peer.name for peer in a.peers} == {"b", "c"}
+
+
+def test_a_certificate_of_another_node_is_no_peer(a, party):
+    b, c = party("b"), party("c")
+    admit(a, b), admit(a, c)
+    kept = json.loads(a.home.read("peers.json"))
+    kept["peers"][0]["certificate"] = kept["peers"][1]["certificate"]
+    (a.home.root / "peers.json").write_text(json.dumps(kept))
+    with set_aside(a.home, "peers.json"):
+        assert len(Peers(a.home)) == 0
 
 
 def test_no_certificate_no_peer(a, party):

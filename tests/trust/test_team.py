@@ -11,13 +11,14 @@ import pytest
 from spake2 import SPAKE2_B
 
 from bago_jupyter.errors import BagoError, Overloaded, SettingsError
+from bago_jupyter.magics.verbs.network import suggest_team_key
 from bago_jupyter.trust import joining
 from bago_jupyter.trust.joining import RUN_SECONDS, RUNS, TeamJoin, TeamResponder, goes_first
 from bago_jupyter.trust.messages import TeamChallenge, TeamHello, TeamProof, TeamWelcome, read, write
 from bago_jupyter.trust.peers import Peers
 from bago_jupyter.trust.refusal import Refused
 from bago_jupyter.trust.secret import Secret
-from bago_jupyter.trust.team import Exchange, TeamKey, suggest_team_key
+from bago_jupyter.trust.team import Exchange, TeamKey
 
 NOW = 1_800_000_000.0
 PHRASE = "team-secret-key-2024"

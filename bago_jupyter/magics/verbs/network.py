@@ -97,5 +97,10 @@ def share(session: Session, given: Given) -> None:
 def _suggest(session: Session) -> None:
     if session.screen.rich:
         raise Usage("A team key must not stay in a notebook; run bago-jupyter team --suggest in a terminal.")
+    session.screen.line(suggest_team_key())
+
+
+def suggest_team_key() -> str:
+    """A good team key: 20 letters in groups, 99 random bits."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(20))
-    session.screen.line("-".join(letters[at : at + 5] for at in range(0, 20, 5)))
+    return "-".join(letters[at : at + 5] for at in range(0, 20, 5))
