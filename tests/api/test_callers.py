@@ -51,7 +51,7 @@ class Host:
 
     @staticmethod
     async def _answer(call: Call) -> None:
-        await call.json(b'{"choices":[]}')
+        await call.json(b'{"choices":[{"message":{"role":"assistant","content":"hi"}}]}')
 
     def ask(self, key: str | None = None, *, host: str = "127.0.0.1", **headers: str) -> httpx.Response:
         """One chat with ``key`` as an OpenAI client sends it."""
