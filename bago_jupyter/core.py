@@ -304,6 +304,10 @@ class Node:
             self.home.write_node(self.file)
 
     def _library_changed(self) -> None:
+        for id in self.runners.follow(self.library.models):
+            what = "was replaced" if id in self.library.models else "is gone"
+            log.warning("%s is unloaded, since its file %s", id, what)
+            self.bus.publish(Notice(message=f"{id} was unloaded, since its file {what}."))
         self._refresh()
         if self.bus.watched:
             self.bus.publish(LibraryChanged(models=describe_all(self.library, self.runners, self.name)))

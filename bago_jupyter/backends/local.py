@@ -175,6 +175,6 @@ class LocalBackend:
         if target is None:
             live = {info.pid for info in self._runners.infos()}
             for old in [known for known in self._targets if known not in live]:
-                self._targets.pop(old).pool.close()
+                self._targets.pop(old).pool.close_idle()  # one that was let go may answer yet
             target = self._targets[pid] = Target(runner.url, runner.headers)
         return target

@@ -7,9 +7,8 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 import msgspec
 import psutil
@@ -54,6 +53,8 @@ class Runners:
         self._change = asyncio.Lock()
         self._idle_task: asyncio.Task[None] | None = None
         self._stopping: set[asyncio.Task[None]] = set()
+        self._retired: set[Supervisor] = set()
+        """Those that answer what they have begun, and nothing else."""
         self._closed = False
 
     async def ensure(
@@ -115,8 +116,20 @@ class Runners:
         supervisor = self._supervisors.get((runner.info.model, runner.info.task))
         if supervisor is None:
             return lambda: None
-        supervisor.in_use += 1
-        return partial(_give_back, supervisor)
+        supervisor.borrow()
+        return supervisor.give_back
+
+    def follow(self, models: Mapping[str, ModelFile]) -> list[str]:
+        """Let go of every runner whose file is gone, or not the one any more that it has loaded.
+
+        What it answers is answered to the end; nothing else begins there. Returns the ids of those models.
+        """
+        gone = [key for key, s in self._supervisors.items() if not _same_file(s.model, models.get(key[0]))]
+        for key in gone:
+            supervisor = self._supervisors.pop(key)
+            self._retired.add(supervisor)
+            self._see_to_it(asyncio.create_task(self._retire(supervisor)))
+        return list(dict.fromkeys(id for id, _ in gone))
 
     async def unload(self, model_id: str) -> None:
         """End every runner of the model. It does not wait for requests that are being answered."""
@@ -131,6 +144,8 @@ class Runners:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._idle_task
         await self._drop(list(self._supervisors))
+        for supervisor in self._retired:
+            supervisor.abandon()
         await asyncio.gather(*self._stopping)
 
     async def _supervisor(
@@ -140,9 +155,8 @@ class Runners:
         spec = self._spec(model, task, given)
         supervisor = self._supervisors.get(key)
         if supervisor is not None:
-            same_file = (supervisor.model.path, supervisor.model.size) == (model.path, model.size)
             if supervisor.failure is not None:
-                if not retry and same_file:
+                if not retry and _same_file(supervisor.model, model):
                     raise LoadFailed(supervisor.failure)
             elif all(getattr(supervisor.spec, name) == getattr(spec, name) for name in given):
                 return supervisor
@@ -238,10 +252,26 @@ class Runners:
             asyncio.create_task(self._supervisors.pop(key).stop()) for key in keys if key in self._supervisors
         ]
         for task in tasks:
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
+            self._see_to_it(task)
         # whoever asked may leave; a runner that is half ended would be nobody's
         await asyncio.shield(asyncio.gather(*tasks))
+
+    async def _retire(self, supervisor: Supervisor) -> None:
+        await supervisor.unused()
+        await supervisor.stop()
+        self._retired.discard(supervisor)
+
+    def _see_to_it(self, task: asyncio.Task[None]) -> None:
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+
+def _same_file(loaded: ModelFile, model: ModelFile | None) -> bool:
+    return model is not None and (loaded.path, loaded.size, loaded.stamp) == (
+        model.path,
+        model.size,
+        model.stamp,
+    )
 
 
 def _reporter(progress: Callable[[Progress], None] | None) -> Callable[[RunnerInfo], None] | None:
@@ -257,8 +287,3 @@ def _reporter(progress: Callable[[Progress], None] | None) -> Callable[[RunnerIn
             progress(Progress(stage="restarting", done=0.0, total=1.0, unit="", message=info.error))
 
     return report
-
-
-def _give_back(supervisor: Supervisor) -> None:
-    supervisor.in_use -= 1
-    supervisor.last_used = time.monotonic()

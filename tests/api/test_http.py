@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -257,15 +258,34 @@ def test_a_corrupt_file_is_named_as_such(node: NodeClient) -> None:
         until(lambda: all(model.id != "bad" for model in node.models()))
 
 
-def test_a_model_whose_file_is_gone_can_be_unloaded(node: NodeClient) -> None:
+def test_a_model_whose_file_is_gone_is_unloaded(node: NodeClient) -> None:
     models = Path(node.status().home) / "models"
     (models / "copy.gguf").symlink_to((models / "smol.gguf").resolve())
     until(lambda: any(model.id == "copy" for model in node.models()))
-    node.load("copy", context_length=256, slots=1)
+    pid = node.load("copy", context_length=256, slots=1).runners[0].pid
+    assert pid is not None
     (models / "copy.gguf").unlink()
     until(lambda: all(model.id != "copy" for model in node.models()))
-    assert node.unload("copy").error == "Its file is gone."
     assert all(runner.model != "copy" for runner in node.status().runners)
+    until(lambda: not psutil.pid_exists(pid))
+    assert "copy is unloaded, since its file is gone" in "\n".join(node.log(50))
+
+
+def test_a_model_with_another_file_is_loaded_anew(node: NodeClient, tmp_path: Path) -> None:
+    models = Path(node.status().home) / "models"
+    path = models / "copy.gguf"
+    shutil.copyfile(models / "smol.gguf", path)
+    until(lambda: any(model.id == "copy" for model in node.models()))
+    try:
+        first = node.load("copy", context_length=256, slots=1).runners[0].pid
+        shutil.copyfile(path, tmp_path / "other")
+        (tmp_path / "other").replace(path)  # of the same size and name
+        until(lambda: all(runner.pid != first for runner in node.status().runners))
+        assert any(model.id == "copy" for model in node.models())
+        assert node.load("copy", context_length=256, slots=1).runners[0].pid != first
+    finally:
+        path.unlink()
+        until(lambda: all(model.id != "copy" for model in node.models()))
 
 
 def test_wrong_methods_are_errors_of_the_api(node: NodeClient) -> None:

@@ -288,3 +288,37 @@ def test_a_runner_that_ran_well_starts_over_with_short_waits(tmp_path: Path, mod
         assert house.runners.infos()[0].restarts == 3
 
     go(house, test())
+
+
+def test_runners_follow_the_library(tmp_path: Path, model: ModelFile) -> None:
+    house = House(tmp_path)
+
+    async def test() -> None:
+        ids = ("gone", "other", "same")
+        models = {id: msgspec.structs.replace(model, id=id, stamp="1") for id in ids}
+        runners = {id: await house.runners.ensure(file, "generate") for id, file in models.items()}
+        give_back = house.runners.borrow(runners["other"])
+        del models["gone"]
+        models["other"] = msgspec.structs.replace(models["other"], stamp="2")
+        models["same"] = msgspec.structs.replace(models["same"], digest="sha256:0")
+        assert house.runners.follow(models) == ["gone", "other"] and house.runners.follow(models) == []
+        assert [info.model for info in house.runners.infos()] == ["same"]
+        await until(lambda: not alive(runners["gone"].info.pid or 0))
+        assert runners["other"].ready  # it is answering
+        anew = await house.runners.ensure(models["other"], "generate")
+        assert anew is not runners["other"] and house.runners.get("other", "generate") is anew
+        give_back()
+        await until(lambda: not alive(runners["other"].info.pid or 0))
+        assert anew.ready and runners["same"].ready
+
+    go(house, test())
+
+
+def test_the_end_does_not_wait_for_what_a_runner_still_answers(tmp_path: Path, model: ModelFile) -> None:
+    house = House(tmp_path)
+
+    async def test() -> None:
+        house.runners.borrow(await house.runners.ensure(model, "generate"))
+        assert house.runners.follow({}) == ["smollm2"]
+
+    go(house, test())
