@@ -23,7 +23,7 @@ from .backends.routes import Routes
 from .connections import Connections
 from .discovery import Announcement
 from .engines.describe import describe_all
-from .engines.engine import ENGINES, accelerator
+from .engines.engine import ENGINES, accelerator, engine_of
 from .engines.library import Library
 from .engines.pulls import Pulls
 from .engines.runners import Runners
@@ -261,7 +261,9 @@ class Node:
             port=self._server.port,
             version=__version__,
             engines=engines or None,
-            models=len(self.library.models) if engines else None,
+            models=sum(engine_of(model)[0] is not None for model in self.library.models.values())
+            if engines
+            else None,
             accelerator=accelerator(),
         )
 

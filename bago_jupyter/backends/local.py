@@ -9,6 +9,7 @@ from typing import cast
 
 import msgspec
 
+from ..engines.engine import engine_of
 from ..engines.library import Library
 from ..engines.runner import Runner
 from ..engines.runners import Runners
@@ -67,6 +68,7 @@ class LocalBackend:
                 local=True,
             )
         for model in self._library.models.values():
+            _, unsupported = engine_of(model)
             states = {info.state: info for info in self._runners.infos(model.id)}
             running = states.get("ready")
             failed = states.get("failed")
@@ -75,10 +77,12 @@ class LocalBackend:
                 node=self.node,
                 model=model.id,
                 tasks=cast("frozenset[Task]", frozenset(model.tasks)),
-                state="ready" if running else "available",
+                state="ready" if running else "failed" if unsupported else "available",
                 health="disabled" if self.draining else "healthy",
-                reason="this node drains" if self.draining else failed.error if failed else None,
+                reason=unsupported
+                or ("this node drains" if self.draining else failed.error if failed else None),
                 context_length=running.context_length if running else model.context_length,
+                chat=model.chat_template,
                 digest=model.digest,
                 quantization=model.quantization,
                 local=True,

@@ -120,10 +120,19 @@ def job_event(event: JobEvent, on_progress: OnProgress | None) -> ModelInfo | No
     return event.model
 
 
+USELESS = ("failed", "unsupported")
+"""States of models that cannot answer."""
+
+
 def pick(models: list[ModelInfo]) -> str | None:
-    """A model of the library that can chat, a loaded one before others; ``None`` where there is none."""
-    chat = [model for model in models if "generate" in model.tasks and model.state != "failed"]
-    return min(chat, key=lambda model: (model.state != "ready", model.id)).id if chat else None
+    """A model of the library that can chat, a loaded one before others; ``None`` where there is none.
+
+    One that only completes text is better than nothing.
+    """
+    able = [model for model in models if "generate" in model.tasks and model.state not in USELESS]
+    if not able:
+        return None
+    return min(able, key=lambda model: (not model.chat, model.state != "ready", model.id)).id
 
 
 def pick_anywhere(listed: dict[str, Any]) -> str:
@@ -131,7 +140,12 @@ def pick_anywhere(listed: dict[str, Any]) -> str:
 
     Raises :class:`~bago_jupyter.errors.ModelNotFound`."""
     chat = [
-        (not place["backend"].startswith("peer:"), place["state"] != "ready", model["id"])
+        (
+            not place.get("chat", True),
+            not place["backend"].startswith("peer:"),
+            place["state"] != "ready",
+            model["id"],
+        )
         for model in listed["data"]
         for place in model["bago"]["nodes"]
         if "generate" in place["tasks"]

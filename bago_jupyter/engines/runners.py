@@ -16,7 +16,7 @@ import psutil
 from ..errors import InvalidRequest, LoadFailed, Unsupported
 from ..settings import MOST_LAYERS, MOST_SLOTS, Settings
 from ..wire import Progress, RunnerInfo
-from .engine import ENGINES, Engine
+from .engine import Engine, engine_of
 from .modelfile import ModelFile
 from .runner import Runner
 from .spec import RunnerSpec
@@ -213,13 +213,10 @@ class Runners:
     def _engine(self, model: ModelFile, task: str) -> Engine:
         if task not in model.tasks:
             raise Unsupported(f"{model.id} cannot {task}; it can {' and '.join(model.tasks)}.")
-        for engine in ENGINES:
-            if engine.handles(model):
-                info = engine.info()
-                if not info.available:
-                    raise LoadFailed(info.reason or f"Engine {engine.name} is not available.")
-                return engine
-        raise LoadFailed(f"No engine here runs {model.id} ({model.format}); it needs {model.engine}.")
+        engine, reason = engine_of(model)
+        if engine is None:
+            raise LoadFailed(reason or "")
+        return engine
 
     async def _make_room(self, model: ModelFile) -> None:
         """Unload idle runners, least recently used first, until the model fits or none is left."""

@@ -44,6 +44,8 @@ class Starter(msgspec.Struct, frozen=True, kw_only=True):
     license: str
     terms: str | None = None
     """What the user has to be told before the download."""
+    chats: bool = True
+    """Whether it has a chat template; otherwise it completes text."""
 
 
 STARTERS: dict[str, Starter] = {
@@ -72,6 +74,7 @@ STARTERS: dict[str, Starter] = {
             "Gemma is provided under and subject to the Gemma Terms of Use found at "
             "https://ai.google.dev/gemma/terms; by using it you accept them."
         ),
+        chats=False,
     ),
 }
 

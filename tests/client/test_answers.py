@@ -34,6 +34,16 @@ def test_a_loaded_model_of_the_library_comes_first() -> None:
     assert pick([*models, ModelInfo(id="d", state="ready", tasks=chat)]) == "d"
 
 
+def test_what_cannot_answer_is_never_picked_and_what_only_completes_is_the_last() -> None:
+    chat = ["generate"]
+    sf = ModelInfo(id="a", state="unsupported", tasks=chat)
+    bare = ModelInfo(id="b", state="ready", tasks=chat, chat=False)
+    assert pick([sf]) is None and pick([sf, bare]) == "b"
+    assert pick([sf, bare, ModelInfo(id="c", state="available", tasks=chat)]) == "c"
+    found = {"b": [place("peer:1") | {"chat": False}], "c": [place("connection:gpt")]}
+    assert pick_anywhere(listed(**found)) == "c"
+
+
 def test_then_one_of_a_peer_and_then_one_of_a_connection() -> None:
     cloud, peer = [place("connection:gpt")], [place("peer:1", "available")]
     assert pick_anywhere(listed(a=cloud)) == "a"
