@@ -24,6 +24,7 @@ import msgspec
 
 from ..errors import PullFailed
 from ..wire import Progress
+from .download import check_growth
 from .runner import PACKAGE_ROOT
 
 Report = Callable[[Progress], None]
@@ -109,6 +110,7 @@ def extract(
                     while block := source.read(1 << 20):
                         if stop.is_set():
                             return None
+                        check_growth(target.parent, len(block), starter.name)
                         out.write(block)
                         state.update(block)
                         total += len(block)
