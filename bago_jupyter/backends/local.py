@@ -13,6 +13,7 @@ from ..engines.engine import engine_of
 from ..engines.library import Library
 from ..engines.runner import Runner
 from ..engines.runners import Runners
+from ..engines.sockets import SCHEME
 from ..errors import Unavailable, UpstreamFailed, UpstreamTimeout
 from ..http1 import Response
 from ..router import Offer
@@ -180,5 +181,11 @@ class LocalBackend:
             live = {info.pid for info in self._runners.infos()}
             for old in [known for known in self._targets if known not in live]:
                 self._targets.pop(old).pool.close_idle()  # one that was let go may answer yet
-            target = self._targets[pid] = Target(runner.url, runner.headers)
+            target = self._targets[pid] = _target(runner)
         return target
+
+
+def _target(runner: Runner) -> Target:
+    if runner.url.startswith(SCHEME):
+        return Target("http://localhost", runner.headers, socket=runner.url.removeprefix(SCHEME))
+    return Target(runner.url, runner.headers)

@@ -19,6 +19,7 @@ from ..wire import Progress, RunnerInfo
 from .engine import Engine, engine_of
 from .modelfile import ModelFile
 from .runner import Runner
+from .sockets import Sockets
 from .spec import RunnerSpec
 from .supervisor import Supervisor, Times
 
@@ -52,6 +53,7 @@ class Runners:
         self._supervisors: dict[Key, Supervisor] = {}
         self._change = asyncio.Lock()
         self._idle_task: asyncio.Task[None] | None = None
+        self._sockets = Sockets(settings.home)
         self._stopping: set[asyncio.Task[None]] = set()
         self._retired: set[Supervisor] = set()
         """Those that answer what they have begun, and nothing else."""
@@ -147,6 +149,7 @@ class Runners:
         for supervisor in self._retired:
             supervisor.abandon()
         await asyncio.gather(*self._stopping)
+        self._sockets.close()
 
     async def _supervisor(
         self, engine: Engine, model: ModelFile, task: str, given: dict[str, int], retry: bool
@@ -183,7 +186,7 @@ class Runners:
     def _runner(
         self, engine: Engine, model: ModelFile, spec: RunnerSpec, changed: Callable[[Runner], None]
     ) -> Runner:
-        spec = msgspec.structs.replace(spec, api_key=secrets.token_urlsafe(24))
+        spec = msgspec.structs.replace(spec, api_key=secrets.token_urlsafe(24), socket=self._sockets.new())
         return Runner(model, engine, spec, load_timeout=self._settings.load_timeout, on_change=changed)
 
     def _spec(self, model: ModelFile, task: str, given: dict[str, int]) -> RunnerSpec:

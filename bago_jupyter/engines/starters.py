@@ -25,6 +25,7 @@ import msgspec
 from ..errors import PullFailed
 from ..wire import Progress
 from .download import check_growth
+from .environment import without_ours
 from .runner import PACKAGE_ROOT
 
 Report = Callable[[Progress], None]
@@ -147,7 +148,7 @@ async def _fetch(
 
 
 async def _start_pip(requirement: str, folder: Path) -> asyncio.subprocess.Process:
-    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1")
+    environment = dict(without_ours(), PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1")
     path = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
     environment["PYTHONPATH"] = os.pathsep.join([*path, str(PACKAGE_ROOT)])
     options: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}

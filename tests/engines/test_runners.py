@@ -124,8 +124,9 @@ def test_a_crash_is_followed_by_a_restart(tmp_path: Path, model: ModelFile) -> N
         second = await house.runners.ensure(model, "generate")
         assert second is not first and second.headers != first.headers
         assert house.runners.infos()[0].restarts == 1 and house.runners.infos()[0].error is None
-        async with httpx.AsyncClient(headers=second.headers) as client:
-            assert (await client.get(f"{second.url}/slots")).status_code == 200
+        there = httpx.AsyncHTTPTransport(uds=second.url.removeprefix("unix://"))
+        async with httpx.AsyncClient(headers=second.headers, transport=there) as client:
+            assert (await client.get("http://localhost/slots")).status_code == 200
         assert house.states() == ["loading", "ready", "backoff", "loading", "ready"]
 
     go(house, test())
