@@ -60,10 +60,10 @@ def choices(catalogue: JSON) -> list[JSON]:
 
 
 def default(groups: list[JSON]) -> str:
-    """What to ask when nobody chose: a model that chats, a loaded one, else the first. Raises
+    """What to ask when nobody chose: a loaded model that chats, else the first. Raises
     :class:`ModelNotFound`."""
-    options = groups[0]["options"] if groups else []
-    for option in sorted(options, key=lambda option: (not option["chat"], option["state"] != "ready")):
+    options = [option for option in (groups[0]["options"] if groups else []) if option["chat"]]
+    for option in sorted(options, key=lambda option: option["state"] != "ready"):
         return str(option["value"])
     raise ModelNotFound("There is no model to chat with yet; pull one, in the Models view or by %bago pull.")
 

@@ -68,11 +68,12 @@ def test_a_loaded_model_is_the_default() -> None:
             default(nothing)
 
 
-def test_what_cannot_answer_is_never_the_default_and_what_only_completes_is_the_last() -> None:
+def test_what_cannot_answer_or_only_completes_text_is_never_the_default() -> None:
     found = choices(catalogue(group("own", "here", model("sf", "unsupported"), model("smollm2"))))
     assert values(found) == {BEST: ["smollm2"], "here": ["here/smollm2"]} and default(found) == "smollm2"
     bare = model("gemma3", "ready", chat=False)
     found = choices(catalogue(group("own", "here", bare, model("smollm2"))))
     assert [option["chat"] for option in found[0]["options"]] == [False, True]
     assert default(found) == "smollm2"
-    assert default(choices(catalogue(group("own", "here", bare)))) == "gemma3"
+    with pytest.raises(ModelNotFound, match="no model to chat with"):
+        default(choices(catalogue(group("own", "here", bare))))
