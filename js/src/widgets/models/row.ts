@@ -34,7 +34,9 @@ export function facts(model: Model): string {
     model.parameters === null ? null : `${quantity(model.parameters)} parameters`,
     model.size === null ? null : size(model.size),
     context || trained ? `${context || grouped(trained as number)} context` : null,
-    model.tasks.map((task) => (task !== "generate" ? task : model.chat ? "chat" : "completes text only")).join(", ") || null,
+    model.tasks
+      .map((task) => (task !== "generate" ? task : model.chat ? "chat" : "completes text only"))
+      .join(", ") || null,
     model.engine,
     model.license,
   ];
