@@ -23,7 +23,7 @@ from .backends.routes import Routes
 from .connections import Connections
 from .discovery import Announcement
 from .engines.describe import describe_all
-from .engines.engine import ENGINES, accelerator
+from .engines.engine import ENGINES, accelerator, engine_of
 from .engines.library import Library
 from .engines.pulls import Pulls
 from .engines.runners import Runners
@@ -261,7 +261,9 @@ class Node:
             port=self._server.port,
             version=__version__,
             engines=engines or None,
-            models=len(self.library.models) if engines else None,
+            models=sum(engine_of(model)[0] is not None for model in self.library.models.values())
+            if engines
+            else None,
             accelerator=accelerator(),
         )
 
@@ -304,6 +306,10 @@ class Node:
             self.home.write_node(self.file)
 
     def _library_changed(self) -> None:
+        for id in self.runners.follow(self.library.models):
+            what = "was replaced" if id in self.library.models else "is gone"
+            log.warning("%s is unloaded, since its file %s", id, what)
+            self.bus.publish(Notice(message=f"{id} was unloaded, since its file {what}."))
         self._refresh()
         if self.bus.watched:
             self.bus.publish(LibraryChanged(models=describe_all(self.library, self.runners, self.name)))

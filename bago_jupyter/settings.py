@@ -119,6 +119,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _warn_of(from_env.keys() - set(NAMES))
         from_env = {name: value for name, value in from_env.items() if name in NAMES}
         home = Path(given.get("home") or from_env.get("home") or default_home()).expanduser()
+        if any("\ud800" <= character <= "\udfff" for character in str(home)):  # bytes that are no text
+            raise SettingsError(f"The home {str(home)!a} is not UTF-8; choose another one.", param="home")
         merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home.absolute())}
         return _convert(merged)
 

@@ -66,6 +66,7 @@ def _entry(table: Table, id: str) -> dict[str, Any]:
                     "quantization": offer.quantization,
                     "digest": offer.digest,
                     "tasks": sorted(offer.tasks),
+                    "chat": offer.chat and "generate" in offer.tasks,
                 }
                 for offer in offers
             ],

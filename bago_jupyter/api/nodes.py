@@ -164,6 +164,7 @@ class _Nodes:
                 state=entry.state,
                 nodes=[peer.name],
                 tasks=sorted(entry.tasks),
+                chat=entry.chat,
                 context_length=entry.context_length,
                 quantization=entry.quantization,
                 digest=entry.digest,

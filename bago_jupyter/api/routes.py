@@ -199,12 +199,8 @@ class _Admin:
 
     async def unload(self, request: Request) -> Response:
         wanted = await read(request, UnloadRequest)
-        known = self._context.runners.infos(wanted.model)
-        if not known:
-            self._context.library.get(wanted.model)
+        self._context.library.get(wanted.model)
         await self._context.runners.unload(wanted.model)
-        if known and wanted.model not in self._context.library.models:
-            return answer(ModelInfo(id=wanted.model, state="failed", error="Its file is gone."))
         return answer(self._describe(wanted.model))
 
     async def pull(self, request: Request) -> Response:

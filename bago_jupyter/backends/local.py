@@ -9,9 +9,11 @@ from typing import cast
 
 import msgspec
 
+from ..engines.engine import engine_of
 from ..engines.library import Library
 from ..engines.runner import Runner
 from ..engines.runners import Runners
+from ..engines.sockets import SCHEME
 from ..errors import Unavailable, UpstreamFailed, UpstreamTimeout
 from ..http1 import Response
 from ..router import Offer
@@ -67,6 +69,7 @@ class LocalBackend:
                 local=True,
             )
         for model in self._library.models.values():
+            _, unsupported = engine_of(model)
             states = {info.state: info for info in self._runners.infos(model.id)}
             running = states.get("ready")
             failed = states.get("failed")
@@ -75,10 +78,12 @@ class LocalBackend:
                 node=self.node,
                 model=model.id,
                 tasks=cast("frozenset[Task]", frozenset(model.tasks)),
-                state="ready" if running else "available",
+                state="ready" if running else "failed" if unsupported else "available",
                 health="disabled" if self.draining else "healthy",
-                reason="this node drains" if self.draining else failed.error if failed else None,
+                reason=unsupported
+                or ("this node drains" if self.draining else failed.error if failed else None),
                 context_length=running.context_length if running else model.context_length,
+                chat=model.chat_template,
                 digest=model.digest,
                 quantization=model.quantization,
                 local=True,
@@ -175,6 +180,12 @@ class LocalBackend:
         if target is None:
             live = {info.pid for info in self._runners.infos()}
             for old in [known for known in self._targets if known not in live]:
-                self._targets.pop(old).pool.close()
-            target = self._targets[pid] = Target(runner.url, runner.headers)
+                self._targets.pop(old).pool.close_idle()  # one that was let go may answer yet
+            target = self._targets[pid] = _target(runner)
         return target
+
+
+def _target(runner: Runner) -> Target:
+    if runner.url.startswith(SCHEME):
+        return Target("http://localhost", runner.headers, socket=runner.url.removeprefix(SCHEME))
+    return Target(runner.url, runner.headers)

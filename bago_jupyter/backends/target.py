@@ -40,7 +40,8 @@ class Target:
     """An origin, the prefix of its paths and the headers it wants; makes request heads.
 
     ``url`` is the base URL that OpenAI clients take. A version in its path (``/v1``, ``/api/paas/v4``)
-    stands in place of the ``/v1`` of our paths; without one ``/v1`` is added. Belongs to the node's loop.
+    stands in place of the ``/v1`` of our paths; without one ``/v1`` is added. ``socket`` is the path of a
+    Unix socket behind which the server is. Belongs to the node's loop.
     Raises :class:`SettingsError` for what is no such URL.
     """
 
@@ -51,10 +52,11 @@ class Target:
         *,
         key: Secret | None = None,
         manner: Manner = OPENAI,
+        socket: str | None = None,
     ):
         host, port, secure, path = split(url)
         self.key = key
-        self.pool = Pool(host, port, tls=trusting() if secure else None)
+        self.pool = Pool(host, port, tls=trusting() if secure else None, socket=socket)
         complete = manner.complete or _VERSION.search(path) is not None
         self._api = (path if complete else path + "/v1").encode()
         self._root = path.removesuffix("/v1").encode()

@@ -120,24 +120,35 @@ def job_event(event: JobEvent, on_progress: OnProgress | None) -> ModelInfo | No
     return event.model
 
 
+USELESS = ("failed", "unsupported")
+"""States of models that cannot answer."""
+
+
 def pick(models: list[ModelInfo]) -> str | None:
-    """A model of the library that can chat, a loaded one before others; ``None`` where there is none."""
-    chat = [model for model in models if "generate" in model.tasks and model.state != "failed"]
-    return min(chat, key=lambda model: (model.state != "ready", model.id)).id if chat else None
+    """A model of the library that chats, a loaded one before others; ``None`` where there is none."""
+    chat = [model for model in models if "generate" in model.tasks and model.chat]
+    able = [model for model in chat if model.state not in USELESS]
+    return min(able, key=lambda model: (model.state != "ready", model.id)).id if able else None
 
 
 def pick_anywhere(listed: dict[str, Any]) -> str:
     """The same of ``/v1/models``: what paired nodes share before what connections have, which may cost money.
 
     Raises :class:`~bago_jupyter.errors.ModelNotFound`."""
-    chat = [
-        (not place["backend"].startswith("peer:"), place["state"] != "ready", model["id"])
+    able = [
+        (not place["backend"].startswith("peer:"), place["state"] != "ready", model["id"], place)
         for model in listed["data"]
         for place in model["bago"]["nodes"]
         if "generate" in place["tasks"]
         and place["state"] != "failed"
         and place["health"] not in ("disabled", "unhealthy")
     ]
-    if not chat:
-        raise errors.ModelNotFound("There is no model yet; run %bago pull smollm2.")
-    return str(min(chat)[-1])
+    chat = [order for *order, place in able if place.get("chat", True)]
+    if chat:
+        return str(min(chat)[-1])
+    if able:
+        raise errors.ModelNotFound(
+            f"There is no model that chats ({able[0][2]} completes text only); run %bago pull smollm2, "
+            "or name the model."
+        )
+    raise errors.ModelNotFound("There is no model yet; run %bago pull smollm2.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..wire import ModelInfo, ModelState
+from .engine import engine_of
 from .library import Library
 from .runners import Runners
 
@@ -21,9 +22,13 @@ def describe(library: Library, runners: Runners, node: str, id: str) -> ModelInf
     model = library.get(id)
     infos = runners.infos(id)
     states = {info.state for info in infos}
+    _, unsupported = engine_of(model)
     return ModelInfo(
         id=model.id,
-        state=next((state for seen, state in _STATES if seen in states), "available"),
+        state=next(
+            (state for seen, state in _STATES if seen in states),
+            "unsupported" if unsupported else "available",
+        ),
         nodes=[node],
         engine=model.engine,
         format=model.format,
@@ -36,7 +41,8 @@ def describe(library: Library, runners: Runners, node: str, id: str) -> ModelInf
         path=str(model.path),
         license=model.license,
         tasks=list(model.tasks),
-        error=next((info.error for info in infos if info.error), None),
+        chat=model.chat_template,
+        error=next((info.error for info in infos if info.error), unsupported),
         runners=infos,
     )
 

@@ -98,12 +98,15 @@ class _Fetch:
         logs.hush()
         timeout = httpx.Timeout(30.0, connect=15.0)
         async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
+            client.event_hooks["response"].append(self._check_redirect)
             saved = await self.worker.call(self._load)
             failures, delay, most = 0, BACKOFF, 0
             while True:
                 try:
                     await self._try(client, saved)
                     break
+                except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+                    raise PullFailed(f"{self._where()} cannot be fetched: {_why(error)}.") from None
                 except (httpx.TransportError, _Again) as error:
                     # more than ever before, since a server that lies about the length makes us start over
                     failures = 1 if self.have > most else failures + 1
@@ -114,8 +117,6 @@ class _Fetch:
                     self._tell(f"Trying again: {_why(error)}.")
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, BACKOFF_MAX)
-                except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
-                    raise PullFailed(f"{self._where()} cannot be fetched: {error}.") from None
         digest = self.state.hexdigest()
         if self.sha256 is not None and digest != self.sha256:
             await self.worker.call(self._forget)
@@ -151,6 +152,22 @@ class _Fetch:
                     await self.worker.call(self._restart)
                 raise _Again(f"{self.have} of {total} bytes came")
 
+    async def _check_redirect(self, response: httpx.Response) -> None:
+        """Refuse to be sent anywhere but to another web server: no retry would lead elsewhere."""
+        import httpx
+
+        if not response.has_redirect_location:
+            return
+        try:
+            target = response.url.join(response.headers["location"])
+        except (httpx.InvalidURL, ValueError):
+            raise PullFailed(f"{self._where()} cannot be fetched: it leads to what is no URL.") from None
+        if target.scheme not in ("http", "https") or not target.host:
+            raise PullFailed(
+                f"{self._where()} cannot be fetched: it leads to a {target.scheme[:20]}: address, "
+                "and only http and https are followed."
+            )
+
     async def _accept(self, response: httpx.Response, saved: _Saved | None) -> int | None:
         """Check the answer's head and make the part fit it; returns the size of the whole, if told."""
         status = response.status_code
@@ -180,6 +197,7 @@ class _Fetch:
 
     async def _write(self, file: BinaryIO, data: bytes, total: int | None) -> None:
         def write() -> None:
+            check_growth(self.part.parent, len(data), self._where())
             file.write(data)
             file.flush()
             self.state.update(data)
@@ -247,6 +265,17 @@ def check_space(folder: Path, needed: int, what: str) -> None:
         raise PullFailed(
             f"{what} needs {needed / 1e6:.0f} MB, but {folder} has {free / 1e6:.0f} MB free; "
             "free some space and pull again."
+        )
+
+
+def check_growth(folder: Path, more: int, what: str) -> None:
+    """Raise :class:`PullFailed` if ``more`` bytes of what grows there would leave less than :data:`MARGIN`.
+
+    Its length may be unknown, and others write to the disk as well.
+    """
+    if shutil.disk_usage(folder).free < more + MARGIN:
+        raise PullFailed(
+            f"{what} does not fit: the disk of {folder} is full; free some space and pull again."
         )
 
 

@@ -38,6 +38,17 @@ class Engine(Protocol):
 ENGINES: tuple[Engine, ...] = (LlamaCpp(),)
 
 
+def engine_of(model: ModelFile) -> tuple[Engine | None, str | None]:
+    """What runs ``model`` here, or ``None`` and the reason as a sentence."""
+    for engine in ENGINES:
+        if engine.handles(model):
+            info = engine.info()
+            if info.available:
+                return engine, None
+            return None, info.reason or f"Engine {engine.name} is not available."
+    return None, f"No engine here runs {model.id} ({model.format}); it needs {model.engine}."
+
+
 @functools.cache
 def accelerator() -> str | None:
     """What this machine computes with: ``cuda``, ``rocm``, ``metal`` or ``cpu``.

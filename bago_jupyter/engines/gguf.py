@@ -20,6 +20,10 @@ FIRST_READ = 4 << 20
 MAX_HEADER = 64 << 20
 MAX_TENSORS = 1 << 20
 MAX_KEYS = 1 << 16
+MOST_ELEMENTS = 1 << 50
+"""Of one tensor: what claims more is not believed. JSON has no larger whole numbers either."""
+MOST_TOKENS = 1 << 40
+"""Likewise of a context."""
 MAX_TEXT = 1 << 20
 """Longest string that is kept, in bytes; chat templates are the longest that matter."""
 
@@ -62,6 +66,11 @@ FILE_TYPES: dict[int, str] = {
 }  # fmt: skip
 
 
+SAMPLES = 64
+SAMPLE = 4096
+"""Bytes of each place at which the data is looked at."""
+
+
 class Header(msgspec.Struct, frozen=True):
     """What the header says. ``keys`` holds the scalars and strings; arrays are left out."""
 
@@ -71,6 +80,10 @@ class Header(msgspec.Struct, frozen=True):
     tensors: int
     main_type: str | None
     """The tensor type that most elements have."""
+    start: int
+    """Where the data begins."""
+    end: int
+    """Where the last tensor ends."""
 
     def text(self, key: str) -> str | None:
         value = self.keys.get(key)
@@ -86,7 +99,9 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            return _read(file, size, path.name)
+            header = _read(file, size, path.name)
+            _check_data(file, header, path.name)
+            return header
     except OSError as error:
         raise ModelFileError(f"{path.name} cannot be read: {error.strerror or error}.") from None
 
@@ -163,6 +178,8 @@ def _tensors(
         number = 1
         for i in range(n_dims):
             number *= _U64.unpack_from(data, at + 4 + 8 * i)[0]
+        if number > MOST_ELEMENTS:
+            raise ModelFileError(f"{name} is damaged: tensor {tensor[:60]!r} claims {number} elements.")
         at += 4 + 8 * n_dims
         (kind,) = _U32.unpack_from(data, at)
         (offset,) = _U64.unpack_from(data, at + 4)
@@ -181,7 +198,32 @@ def _tensors(
             f"{name} is truncated: tensor {last_name[:60]!r} ends at byte {start + last}, the file at {size}."
         )
     main = elements.most_common(1)[0][0] if elements else -1
-    return Header(keys, elements.total(), count, TENSOR_TYPES.get(main, (None, 0, 0))[0])
+    return Header(keys, elements.total(), count, TENSOR_TYPES.get(main, (None, 0, 0))[0], start, start + last)
+
+
+def _check_data(file: BinaryIO, header: Header, name: str) -> None:
+    """Tell weights from the zeros of a file that was made in its full length before it was filled.
+
+    Weights hold single zeros, and rows of them for words that never occur, but no eighth of a file.
+    """
+    length = header.end - header.start
+    if length <= SAMPLES * SAMPLE:
+        file.seek(header.start)
+        if length and not any(file.read(length)):
+            raise ModelFileError(
+                f"{name} holds nothing but zeros where its weights should be; fetch it again."
+            )
+        return
+    blank = 0
+    for i in range(SAMPLES):  # from the end
+        file.seek(header.start + (length - SAMPLE) * (SAMPLES - 1 - i) // (SAMPLES - 1))
+        if any(file.read(SAMPLE)):
+            break
+        blank += 1
+    if blank == SAMPLES:
+        raise ModelFileError(f"{name} holds nothing but zeros where its weights should be; fetch it again.")
+    if blank >= SAMPLES // 8:
+        raise ModelFileError(f"{name} ends in zeros: its download did not finish; fetch it again.")
 
 
 def _string(data: bytes, at: int) -> tuple[str, int]:

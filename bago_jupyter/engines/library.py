@@ -17,6 +17,7 @@ import msgspec
 from ..errors import ModelFileError, ModelNotFound
 from ..state import UNREADABLE, make_folder, seal, unseal, write_whole
 from .modelfile import ModelFile, digest, read_model
+from .names import shown
 from .scan import Found, files_of, scan
 from .watch import Watch
 from .worker import Worker
@@ -26,9 +27,12 @@ log = logging.getLogger("bago.library")
 SETTLE = 2.0
 """Seconds without a change after which an unreadable file is broken; before, it may still be copied."""
 
+VERSION = 2
+"""Of the cache; another one is read anew, since more is looked at by now."""
+
 
 class _Cache(msgspec.Struct):
-    version: int = 1
+    version: int
     models: dict[str, ModelFile] = {}
     """By ``Found.stamp``."""
 
@@ -45,6 +49,8 @@ class Library:
         self._on_change = on_change
         self._known: dict[str, ModelFile] = {}
         self._found: dict[str, Found] = {}
+        self._first: dict[str, float] = {}
+        """When a file whose time lies in the future was first seen, by ``Found.stamp``."""
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -99,37 +105,50 @@ class Library:
             broken: dict[str, str] = {}
             unsettled = False
             for id, item in found.items():
+                if item.fault is not None:
+                    broken[id] = item.fault
+                    continue
                 model = self._known.get(item.stamp)
                 if model is None:
                     try:
                         model = await self._reader.call(read_model, item.path, id)
-                    except ModelFileError as error:
-                        if time.time_ns() - item.mtime_ns < SETTLE * 1e9:
-                            unsettled = True
+                    except (ModelFileError, OSError) as error:
+                        if self._settles(item):
+                            unsettled = True  # it may be copied still
                         else:
-                            broken[id] = error.message
+                            broken[id] = shown(_sentence(id, error))
                         continue
-                    except OSError:
-                        unsettled = True  # it changed under the reader
-                        continue
+                    model = msgspec.structs.replace(model, stamp=item.stamp)
                 models[id] = model
             self._found = found
+            stamps = {item.stamp for item in found.values()}
+            self._first = {stamp: at for stamp, at in self._first.items() if stamp in stamps}
             self._known = {found[id].stamp: model for id, model in models.items()}
             if unsettled:
                 asyncio.get_running_loop().call_later(SETTLE / 4, self._wake.set)
             if models != self.models or broken != self.broken:
                 self.models, self.broken = models, broken
-                await self._reader.call(self._write_cache, dict(self._known))
                 self._on_change()
+                await self._reader.call(self._write_cache, dict(self._known))
 
     async def remove(self, id: str) -> None:
         """Delete the files of model ``id`` (a link: the link). Raises :class:`ModelNotFound`."""
         model = self.models.get(id)
-        path = model.path if model else self._found[id].path if id in self.broken else self.get(id).path
+        found = self._found[id] if id in self.broken else None
+        path = model.path if model else found.path if found else self.get(id).path
+        if found and found.fault and path.is_dir() and not path.is_symlink():
+            raise ModelFileError(f"{id} is a folder that holds more than a model; delete it yourself.")
         if not path.parent.resolve().is_relative_to(self.root.resolve()):
             raise ModelFileError(f"{id} lies outside the library, behind a link; delete it there.")
         await self._reader.call(_delete, path)
         await self.rescan()
+
+    def _settles(self, item: Found) -> bool:
+        """Whether a file that cannot be read may change yet; the clock of its disk may be ahead."""
+        age = time.time() - item.mtime_ns / 1e9
+        if age < 0:
+            age = time.monotonic() - self._first.setdefault(item.stamp, time.monotonic())
+        return age < SETTLE
 
     async def _follow(self) -> None:
         while True:
@@ -167,22 +186,29 @@ class Library:
                 model = msgspec.structs.replace(model, digest=value)
                 self.models = {**self.models, id: model}
                 self._known[found.stamp] = model
-                await self._reader.call(self._write_cache, dict(self._known))
                 self._on_change()
+                await self._reader.call(self._write_cache, dict(self._known))
 
     def _read_cache(self) -> dict[str, ModelFile]:
         try:
             data = unseal(self._cache_path.read_bytes())
-            return msgspec.json.decode(data, type=_Cache, dec_hook=_decode).models
+            cache = msgspec.json.decode(data, type=_Cache, dec_hook=_decode)
         except (OSError, *UNREADABLE):  # it is only faster with it
             return {}
+        return cache.models if cache.version == VERSION else {}
 
     def _write_cache(self, known: dict[str, ModelFile]) -> None:
-        data = msgspec.json.encode(_Cache(models=known), enc_hook=str)
+        data = msgspec.json.encode(_Cache(version=VERSION, models=known), enc_hook=str)
         try:
             write_whole(self._cache_path, seal(data))
         except OSError as error:
             log.warning("Cannot write %s: %s", self._cache_path, error.strerror)
+
+
+def _sentence(id: str, error: ModelFileError | OSError) -> str:
+    if isinstance(error, ModelFileError):
+        return error.message
+    return f"{id} cannot be read: {error.strerror or error}."
 
 
 def _decode(kind: type, value: object) -> object:

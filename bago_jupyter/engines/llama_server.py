@@ -1,8 +1,8 @@
 """Entry of the llama.cpp runner: ``python -m bago_jupyter.engines.llama_server``.
 
-Reads a :class:`RunnerSpec` as one JSON line from stdin, serves on a free port of 127.0.0.1, and ends
-when stdin does. Tells on stdout, one JSON object a line, ``{"event": "ready", "url", "context_length",
-"slots"}`` or ``{"event": "error", "message"}``; everything else goes to stderr.
+Reads a :class:`RunnerSpec` as one JSON line from stdin, serves on the socket that it names, else on a free
+port of 127.0.0.1, and ends when stdin does. Tells on stdout, one JSON object a line, ``{"event": "ready",
+"url", "context_length", "slots"}`` or ``{"event": "error", "message"}``; everything else goes to stderr.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def parameters(spec: RunnerSpec) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = spec.path
     params.model_alias = set(spec.aliases)
-    params.hostnames = ["127.0.0.1"]
+    params.hostnames = [spec.socket or "127.0.0.1"]
     params.port = 0
     params.api_keys = [spec.api_key] if spec.api_key else []
     params.ui = False

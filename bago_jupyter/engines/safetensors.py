@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from ..errors import ModelFileError
+from .gguf import MOST_ELEMENTS, MOST_TOKENS
+from .names import word
 
 MAX_JSON = 64 << 20
 INDEX = "model.safetensors.index.json"
@@ -31,8 +33,9 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 def weights(folder: Path) -> list[Path]:
-    """The weight files of ``folder``, in order of name."""
-    return sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("."))
+    """The weight files of ``folder``, in order of name; to open a pipe would wait for its other end."""
+    found = folder.glob("*.safetensors")
+    return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
 
 
 def is_model(folder: Path) -> bool:
@@ -56,6 +59,7 @@ def read_folder(folder: Path) -> Folder:
     text: dict[str, Any] = inner if isinstance(inner, dict) else {}
     quantization = config.get("quantization")
     bits = quantization.get("bits") if isinstance(quantization, dict) else None
+    bits = bits if isinstance(bits, int) and 0 < bits <= 64 else None
     elements: Counter[str] = Counter()
     for file in files:
         elements += _elements(file, bits)
@@ -63,15 +67,15 @@ def read_folder(folder: Path) -> Folder:
     length = config.get("max_position_embeddings", text.get("max_position_embeddings"))
     architecture = config.get("model_type")
     return Folder(
-        architecture=architecture if isinstance(architecture, str) else None,
-        context_length=length if isinstance(length, int) else None,
+        architecture=word(architecture) if isinstance(architecture, str) else None,
+        context_length=length if isinstance(length, int) and 0 < length <= MOST_TOKENS else None,
         parameters=elements.total(),
-        quantization=f"{bits}bit" if isinstance(bits, int) else kind,
+        quantization=f"{bits}bit" if bits else word(kind),
         chat_template=_has_template(folder),
     )
 
 
-def _elements(file: Path, bits: Any) -> Counter[str]:
+def _elements(file: Path, bits: int | None) -> Counter[str]:
     """Parameters of one file by type; packed words of MLX count as what they hold."""
     try:
         with file.open("rb") as stream:
@@ -85,7 +89,7 @@ def _elements(file: Path, bits: Any) -> Counter[str]:
             header = msgspec.json.decode(stream.read(length), type=dict[str, Any])
     except OSError as error:
         raise ModelFileError(f"{file.name} cannot be read: {error.strerror or error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ModelFileError(f"{file.name} is damaged: its header is not JSON.") from None
     header.pop("__metadata__", None)
     try:
@@ -102,11 +106,16 @@ def _elements(file: Path, bits: Any) -> Counter[str]:
         number = 1
         for extent in tensor.shape:
             number *= max(0, extent)
-        if isinstance(bits, int) and bits > 0:
+        if bits:
             if name.endswith((".scales", ".biases")):
                 continue
             if tensor.dtype == "U32":
                 number = number * 32 // bits
+        if number > MOST_ELEMENTS:
+            raise ModelFileError(
+                f"{file.name} is damaged: tensor {name[:60]!r} claims {len(tensor.shape)} "
+                "dimensions of absurd size."
+            )
         counts[tensor.dtype] += number
     return counts
 
@@ -118,7 +127,7 @@ def _json(path: Path) -> dict[str, Any]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise ModelFileError(f"{path.name} cannot be read: {error.strerror or error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ModelFileError(f"{path.parent.name}/{path.name} is not JSON.") from None
 
 

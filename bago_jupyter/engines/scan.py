@@ -1,18 +1,31 @@
-"""Finding models below a folder: which files belong together, and under which id."""
+"""Finding models below a folder: which files belong together, and under which id.
+
+Nothing is passed over in silence that somebody may have taken for a model.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from .modelfile import SPLIT
+from .names import shown, unusable
 from .safetensors import is_model, weights
 
 DEPTH = 4
-"""Folders are followed this deep, links included, so that a circle of links ends."""
+"""Folders are followed this deep, links included."""
+HUB_ENTRY = "models--"
+"""How the folders of models in a cache of Hugging Face begin."""
+
+LONGEST_SHOWN = 200
+"""Characters of the id under which something is listed that is no model."""
+
+Places = frozenset[tuple[int, int]]
+"""Device and inode of folders."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -22,6 +35,8 @@ class Found(msgspec.Struct, frozen=True):
     path: Path
     size: int
     mtime_ns: int
+    fault: str | None = None
+    """Why it cannot be one, as a sentence."""
 
     @property
     def stamp(self) -> str:
@@ -29,24 +44,48 @@ class Found(msgspec.Struct, frozen=True):
         return f"{self.path}|{self.size}|{self.mtime_ns}"
 
 
+class _Seen(msgspec.Struct, frozen=True, order=True):
+    """Files come first: a folder gives way to the GGUF file of its name."""
+
+    folder: bool
+    path: Path
+    fault: str | None = None
+    """The end of a sentence."""
+
+
 def scan(root: Path) -> dict[str, Found]:
-    """Every candidate below ``root`` by id. Does disk I/O: call it in a thread."""
+    """Every candidate below ``root`` by id. Does disk I/O: call it in a thread.
+
+    Raises ``OSError`` if ``root`` is there and cannot be listed.
+    """
     found: dict[str, Found] = {}
-    for path in sorted(_candidates(root, DEPTH)):
-        name = path.relative_to(root)
-        if path.is_dir():
-            id = name.as_posix()
-            if id in found:
-                id += ".safetensors"
-        else:
-            match = SPLIT.match(path.name)
-            id = name.with_name(match["stem"] if match else path.stem).as_posix()
-        if id in found:
+    refused: list[_Seen] = []
+    try:
+        status = root.stat()
+        seen = sorted(_walk(root, DEPTH, frozenset({(status.st_dev, status.st_ino)})))
+    except FileNotFoundError:
+        return found
+    for item in seen:
+        id = _id(root, item)
+        if item.folder and id in found:
+            id += ".safetensors"
+        fault = item.fault or unusable(id)
+        if fault is None and id in found:
+            fault = f"is hidden by {shown(found[id].path.name)}, which has the same name; rename one of them"
+        if fault is not None:
+            refused.append(msgspec.structs.replace(item, fault=fault))
             continue
         try:
-            found[id] = _found(id, path)
-        except OSError:
+            found[id] = _found(id, item.path)
+        except FileNotFoundError:
             continue  # it went away between the listing and the look
+        except OSError as error:
+            refused.append(msgspec.structs.replace(item, fault=_cannot(error)))
+    for item in refused:
+        id = shown(_id(root, item))[:LONGEST_SHOWN]
+        while id in found:
+            id += "'"
+        found[id] = _refused(id, item)
     return found
 
 
@@ -65,31 +104,84 @@ def files_of(path: Path) -> list[Path]:
     )
 
 
+def _id(root: Path, item: _Seen) -> str:
+    name = item.path.relative_to(root)
+    if item.folder or not _is_gguf(name.name):
+        return name.as_posix()
+    match = SPLIT.match(name.name)
+    stem = match["stem"] if match else name.stem
+    return name.with_name(stem).as_posix()
+
+
 def _found(id: str, path: Path) -> Found:
     stats = [file.stat() for file in files_of(path)]
     return Found(id, path, sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats))
 
 
-def _candidates(folder: Path, depth: int) -> Iterator[Path]:
-    """GGUF files, folders of safetensors, and of a split model the first part that is there."""
-    splits: set[tuple[str, str]] = set()
+def _refused(id: str, item: _Seen) -> Found:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        mtime_ns = item.path.lstat().st_mtime_ns
     except OSError:
-        return
+        mtime_ns = 0
+    return Found(id, item.path, 0, mtime_ns, f"{shown(item.path.name)[:LONGEST_SHOWN]} {item.fault}.")
+
+
+def _walk(folder: Path, depth: int, above: Places) -> Iterator[_Seen]:
+    """GGUF files, folders of safetensors, of a split model the first part that is there, and what is none."""
+    splits: set[tuple[str, str]] = set()
+    with os.scandir(folder) as listed:
+        entries = sorted(listed, key=lambda entry: entry.name)
     for entry in entries:
         if entry.name.startswith(".") or entry.name.endswith(".partial"):
             continue
         path = Path(entry.path)
-        if entry.is_dir():
-            if is_model(path):
-                yield path
-            elif depth > 1:
-                yield from _candidates(path, depth - 1)
-        elif entry.name.lower().endswith(".gguf") and path.is_file():
-            if (match := SPLIT.match(entry.name)) is not None:
-                key = (match["stem"], match["count"])
-                if key in splits:
-                    continue
-                splits.add(key)
-            yield path
+        try:
+            status = entry.stat()
+            if stat.S_ISDIR(status.st_mode):
+                place = (status.st_dev, status.st_ino)
+                if place in above:
+                    yield _Seen(True, path, "is a link to a folder that it lies in; remove it")
+                else:
+                    yield from _folder(path, depth, above | {place})
+            elif _is_gguf(entry.name):
+                if not stat.S_ISREG(status.st_mode):
+                    yield _Seen(False, path, "is no file but a pipe, a socket or a device; remove it")
+                elif (match := SPLIT.match(entry.name)) is None:
+                    yield _Seen(False, path)
+                elif (key := (match["stem"], match["count"])) not in splits:
+                    splits.add(key)
+                    yield _Seen(False, path)
+        except FileNotFoundError:
+            if entry.is_symlink():
+                yield _Seen(False, path, "is a link that leads nowhere; mend or remove it")
+        except OSError as error:
+            yield _Seen(False, path, _cannot(error))
+
+
+def _folder(path: Path, depth: int, above: Places) -> Iterator[_Seen]:
+    if is_model(path):
+        yield _Seen(True, path)
+        return
+    names = os.listdir(path)
+    if any(name.startswith(HUB_ENTRY) for name in names):
+        yield _Seen(
+            True,
+            path,
+            "is a cache of Hugging Face, whose models are not taken over as a whole; "
+            "link the .gguf files in the snapshots of its folders one by one",
+        )
+    elif depth > 1:
+        below = list(_walk(path, depth - 1, above))
+        if not below and _is_gguf(path.name):
+            yield _Seen(True, path, "is a folder, and holds no model; put the file itself here")
+        yield from below
+    elif any(map(_is_gguf, names)):
+        yield _Seen(True, path, f"lies more than {DEPTH - 1} folders deep; move it up")
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
+
+
+def _cannot(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or type(error).__name__}"

@@ -169,4 +169,7 @@ def _default(name: str) -> str:
 
 
 def _possible() -> str:
-    return f"{', '.join(STARTERS)} (starters), a path, a URL, or hf:organisation/repository/file.gguf"
+    starters = ", ".join(
+        name if starter.chats else f"{name} (completes text only)" for name, starter in STARTERS.items()
+    )
+    return f"the starters {starters}, a path, a URL, or hf:organisation/repository/file.gguf"

@@ -24,6 +24,8 @@ class RunnerSpec(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     """Names under which the runner answers."""
     api_key: str = ""
+    socket: str = ""
+    """Path of the Unix socket to listen on; empty is a free port of 127.0.0.1."""
 
     def __repr__(self) -> str:
         return f"RunnerSpec({self.path!r}, {self.task}, {self.slots} x {self.context_length} tokens)"

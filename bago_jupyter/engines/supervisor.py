@@ -58,6 +58,8 @@ class Supervisor:
         self._restarts = 0
         self._news = asyncio.Event()
         self._info: RunnerInfo | None = None
+        self._unused = asyncio.Event()
+        self._unused.set()
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -72,6 +74,25 @@ class Supervisor:
     @property
     def idle(self) -> bool:
         return self.runner is not None and self.in_use == 0
+
+    def borrow(self) -> None:
+        """A request goes to the runner; :meth:`give_back` is called when it has ended."""
+        self.in_use += 1
+        self._unused.clear()
+
+    def give_back(self) -> None:
+        self.in_use -= 1
+        self.last_used = time.monotonic()
+        if not self.in_use:
+            self._unused.set()
+
+    def abandon(self) -> None:
+        """Whoever waits for :meth:`unused` waits no longer."""
+        self._unused.set()
+
+    async def unused(self) -> None:
+        """Return when no request is answered by the runner any more."""
+        await self._unused.wait()
 
     async def ready(self, told: Callable[[RunnerInfo], None] | None = None) -> Runner:
         """The ready runner; waits for a load or restart under way and tells each step of it.

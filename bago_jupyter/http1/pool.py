@@ -14,7 +14,7 @@ CONNECT_TIMEOUT = 5.0
 
 
 class Pool:
-    """Connections to ``host:port``. Belongs to one loop."""
+    """Connections to ``host:port``, or to the Unix ``socket`` of that path. Belongs to one loop."""
 
     def __init__(
         self,
@@ -23,11 +23,13 @@ class Pool:
         *,
         tls: tls.SSLContext | None = None,
         server_hostname: str | None = None,
+        socket: str | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
     ):
         self.host = host
         self.port = port
-        self.authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.authority = socket or (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        self._socket = socket
         self._tls = tls
         self._server_hostname = server_hostname
         self._connect_timeout = connect_timeout
@@ -79,15 +81,18 @@ class Pool:
 
     async def _connect(self) -> Connection:
         loop, swept = asyncio.get_running_loop(), sweep()
+
+        def make() -> Connection:
+            return Connection(swept, self.idle, self._all.discard)
+
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(swept, self.idle, self._all.discard),
-                    self.host,
-                    self.port,
-                    ssl=self._tls,
-                    server_hostname=self._server_hostname,
-                )
+                if self._socket is not None:
+                    _, connection = await loop.create_unix_connection(make, self._socket)
+                else:
+                    _, connection = await loop.create_connection(
+                        make, self.host, self.port, ssl=self._tls, server_hostname=self._server_hostname
+                    )
         except TimeoutError:
             raise UpstreamTimeout(
                 f"No connection to {self.authority} within {self._connect_timeout:g} s."
@@ -96,7 +101,7 @@ class Pool:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise UpstreamFailed(
                 f"No connection to {self.authority}: {reason}.",
-                cause="refused" if isinstance(error, ConnectionRefusedError) else None,
+                cause="refused" if isinstance(error, (ConnectionRefusedError, FileNotFoundError)) else None,
             ) from None
         self._all.add(connection)
         return connection

@@ -270,6 +270,7 @@ def _offer(entry: Entry) -> Offer:
         state=entry.state,
         slots=min(MOST_SLOTS, max(1, entry.slots)),
         context_length=length if length and 0 < length <= LONGEST_CONTEXT else None,
+        chat=entry.chat,
         digest=entry.digest,
         quantization=entry.quantization,
         peer=True,

@@ -204,6 +204,7 @@ class Mesh:
                 state=offer.state,
                 slots=offer.slots,
                 context_length=offer.context_length,
+                chat=offer.chat,
                 digest=offer.digest,
                 quantization=offer.quantization,
             )

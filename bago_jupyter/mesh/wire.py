@@ -44,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["ready", "loading", "available", "failed"]
     slots: int = 1
     context_length: int | None = None
+    chat: bool = True
     digest: Text | None = None
     quantization: Text | None = None
 

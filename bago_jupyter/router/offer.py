@@ -31,6 +31,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     """Why it is not healthy."""
     context_length: int | None = None
+    chat: bool = True
+    """Whether it was made to chat, as far as is known."""
     digest: str | None = None
     quantization: str | None = None
     local: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ..client import NodeClient
+from ..client.answers import USELESS
 from ..errors import ModelNotFound
 from ..wire import ConnectionInfo, ModelInfo, NodeInfo
 
@@ -32,7 +33,8 @@ def read(client: NodeClient) -> JSON:
 def choices(catalogue: JSON) -> list[JSON]:
     """What a request can name, grouped as a selector shows it: plain names first, then by node.
 
-    Each option has the ``value`` that goes into the request, a ``label`` and the ``state`` of the model.
+    Each option has the ``value`` that goes into the request, a ``label``, the ``state`` of the model, and
+    whether it was made to ``chat``.
     """
     groups = [group for group in catalogue["groups"] if group["state"] not in ("offline", "disabled")]
     plain: dict[str, JSON] = {}
@@ -43,14 +45,14 @@ def choices(catalogue: JSON) -> list[JSON]:
     for group in groups:
         options = []
         for model in group["models"]:
-            if "generate" not in model["tasks"] or (model["state"] == "failed" and not model["runners"]):
+            if "generate" not in model["tasks"] or (model["state"] in USELESS and not model["runners"]):
                 continue
-            id, state = model["id"], model["state"]
-            options.append(_option(f"{group['name']}/{id}", id, state))
+            id, state, chat = model["id"], model["state"], model["chat"]
+            options.append(_option(f"{group['name']}/{id}", id, state, chat))
             known = plain.get(id)
             if not group["routed"] or (known and (known["state"] in ("ready", "route") or state != "ready")):
                 continue
-            plain[id] = _option(id, id, state)
+            plain[id] = _option(id, id, state, chat)
         if options:
             made.append({"label": group["name"], "kind": group["kind"], "options": options})
     best = {"label": BEST, "kind": "best", "options": list(plain.values())}
@@ -58,8 +60,9 @@ def choices(catalogue: JSON) -> list[JSON]:
 
 
 def default(groups: list[JSON]) -> str:
-    """What to ask when nobody chose: a loaded model, else the first. Raises :class:`ModelNotFound`."""
-    options = groups[0]["options"] if groups else []
+    """What to ask when nobody chose: a loaded model that chats, else the first. Raises
+    :class:`ModelNotFound`."""
+    options = [option for option in (groups[0]["options"] if groups else []) if option["chat"]]
     for option in sorted(options, key=lambda option: option["state"] != "ready"):
         return str(option["value"])
     raise ModelNotFound("There is no model to chat with yet; pull one, in the Models view or by %bago pull.")
@@ -102,5 +105,5 @@ def _model(info: ModelInfo) -> JSON:
     return made
 
 
-def _option(value: str, label: str, state: str) -> JSON:
-    return {"value": value, "label": label, "state": state}
+def _option(value: str, label: str, state: str, chat: bool = True) -> JSON:
+    return {"value": value, "label": label, "state": state, "chat": chat}

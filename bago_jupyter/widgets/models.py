@@ -21,7 +21,7 @@ from .plain import size
 
 STARTERS = (
     {"name": "smollm2", "size": 98_000_000, "note": "SmolLM2 135M, Apache 2.0"},
-    {"name": "gemma3", "size": 230_000_000, "note": "Gemma 3 270M, Gemma Terms of Use"},
+    {"name": "gemma3", "size": 230_000_000, "note": "Gemma 3 270M, completes text only, Gemma Terms of Use"},
 )
 """What comes from the package index, so without an account: name, bytes to download, what it is."""
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .base import Message
 
-ModelState = Literal["available", "loading", "ready", "failed"]
+ModelState = Literal["available", "loading", "ready", "failed", "unsupported"]
+"""``unsupported``: a whole model that no engine of this node runs."""
 
 
 class EngineInfo(Message):
@@ -67,6 +68,8 @@ class ModelInfo(Message):
     path: str | None = None
     license: str | None = None
     tasks: list[str] = []
+    chat: bool = True
+    """Whether it was made to chat: it has a chat template. Another completes text."""
     error: str | None = None
     runners: list[RunnerInfo] = []
 

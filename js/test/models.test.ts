@@ -17,6 +17,7 @@ const model: Model = {
   size: 98_362_432,
   license: "apache-2.0",
   tasks: ["generate", "embed"],
+  chat: true,
   error: null,
   runners: [],
 };

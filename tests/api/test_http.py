@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -11,9 +12,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from engines.making import KEYS, make_folder, make_gguf
 
 from bago_jupyter.client import NodeClient
 from bago_jupyter.errors import NotFound, Unauthorized
+from bago_jupyter.widgets import catalogue
 from bago_jupyter.wire import NodeFile
 
 CHAT = "/v1/chat/completions"
@@ -244,6 +247,41 @@ def test_an_absurd_model_name_is_refused_briefly(node: NodeClient) -> None:
     assert len(answer.content) < 1000
 
 
+def test_what_no_engine_runs_is_listed_and_never_chosen(node: NodeClient) -> None:
+    folder = make_folder(Path(node.status().home) / "models" / "sf")
+    try:
+        until(lambda: any(model.id == "sf" for model in node.models()))
+        info = next(model for model in node.models() if model.id == "sf")
+        assert info.state == "unsupported"
+        assert info.error == "No engine here runs sf (safetensors); it needs mlx."
+        assert node.default_model() == "smol"
+        assert catalogue.default(catalogue.choices(catalogue.read(node))) == "smol"
+        assert "sf" not in [model["id"] for model in httpx.get(node.base_url + "/models").json()["data"]]
+        answer = httpx.post(node.url + CHAT, json={"model": "sf", "messages": []})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_model_file")
+        assert "No engine here runs sf" in answer.json()["error"]["message"]
+    finally:
+        shutil.rmtree(folder)
+        until(lambda: all(model.id != "sf" for model in node.models()))
+
+
+def test_a_model_without_a_chat_template_is_said_to_complete_text(node: NodeClient) -> None:
+    path = Path(node.status().home) / "models" / "bare.gguf"
+    make_gguf(path, {name: value for name, value in KEYS.items() if name != "tokenizer.chat_template"})
+    try:
+        until(lambda: any(model.id == "bare" for model in node.models()))
+        assert {model.id: model.chat for model in node.models()} == {"bare": False, "smol": True}
+        entries = httpx.get(node.base_url + "/models").json()["data"]
+        assert {entry["id"]: entry["bago"]["nodes"][0]["chat"] for entry in entries} == {
+            "bare": False,
+            "smol": True,
+        }
+        assert node.default_model() == "smol"
+    finally:
+        path.unlink()
+        until(lambda: all(model.id != "bare" for model in node.models()))
+
+
 def test_a_corrupt_file_is_named_as_such(node: NodeClient) -> None:
     models = Path(node.status().home) / "models"
     (models / "bad.gguf").write_bytes(b"GGUF" + b"\xff" * 4000)
@@ -257,15 +295,34 @@ def test_a_corrupt_file_is_named_as_such(node: NodeClient) -> None:
         until(lambda: all(model.id != "bad" for model in node.models()))
 
 
-def test_a_model_whose_file_is_gone_can_be_unloaded(node: NodeClient) -> None:
+def test_a_model_whose_file_is_gone_is_unloaded(node: NodeClient) -> None:
     models = Path(node.status().home) / "models"
     (models / "copy.gguf").symlink_to((models / "smol.gguf").resolve())
     until(lambda: any(model.id == "copy" for model in node.models()))
-    node.load("copy", context_length=256, slots=1)
+    pid = node.load("copy", context_length=256, slots=1).runners[0].pid
+    assert pid is not None
     (models / "copy.gguf").unlink()
     until(lambda: all(model.id != "copy" for model in node.models()))
-    assert node.unload("copy").error == "Its file is gone."
     assert all(runner.model != "copy" for runner in node.status().runners)
+    until(lambda: not psutil.pid_exists(pid))
+    assert "copy is unloaded, since its file is gone" in "\n".join(node.log(50))
+
+
+def test_a_model_with_another_file_is_loaded_anew(node: NodeClient, tmp_path: Path) -> None:
+    models = Path(node.status().home) / "models"
+    path = models / "copy.gguf"
+    shutil.copyfile(models / "smol.gguf", path)
+    until(lambda: any(model.id == "copy" for model in node.models()))
+    try:
+        first = node.load("copy", context_length=256, slots=1).runners[0].pid
+        shutil.copyfile(path, tmp_path / "other")
+        (tmp_path / "other").replace(path)  # of the same size and name
+        until(lambda: all(runner.pid != first for runner in node.status().runners))
+        assert any(model.id == "copy" for model in node.models())
+        assert node.load("copy", context_length=256, slots=1).runners[0].pid != first
+    finally:
+        path.unlink()
+        until(lambda: all(model.id != "copy" for model in node.models()))
 
 
 def test_wrong_methods_are_errors_of_the_api(node: NodeClient) -> None:

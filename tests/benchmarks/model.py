@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -146,8 +147,10 @@ def _answer(url: str, model: host.Loaded, gate: threading.Barrier) -> tuple[floa
 @contextmanager
 def _connection(url: str) -> Iterator[http.client.HTTPConnection]:
     parts = urlsplit(url)
-    assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(parts.hostname or "localhost", parts.port, timeout=ANSWER_SECONDS)
+    if parts.scheme == "unix":
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(parts.path)
     try:
         yield connection
     finally:

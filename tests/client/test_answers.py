@@ -34,6 +34,19 @@ def test_a_loaded_model_of_the_library_comes_first() -> None:
     assert pick([*models, ModelInfo(id="d", state="ready", tasks=chat)]) == "d"
 
 
+def test_what_cannot_answer_or_only_completes_text_is_never_picked() -> None:
+    chat = ["generate"]
+    sf = ModelInfo(id="a", state="unsupported", tasks=chat)
+    bare = ModelInfo(id="b", state="ready", tasks=chat, chat=False)
+    assert pick([sf]) is None and pick([sf, bare]) is None
+    assert pick([sf, bare, ModelInfo(id="c", state="available", tasks=chat)]) == "c"
+    found = {"b": [place("peer:1") | {"chat": False}], "c": [place("connection:gpt")]}
+    assert pick_anywhere(listed(**found)) == "c"
+    del found["c"]
+    with pytest.raises(ModelNotFound, match=r"no model that chats \(b completes text only\); .*smollm2"):
+        pick_anywhere(listed(**found))
+
+
 def test_then_one_of_a_peer_and_then_one_of_a_connection() -> None:
     cloud, peer = [place("connection:gpt")], [place("peer:1", "available")]
     assert pick_anywhere(listed(a=cloud)) == "a"

@@ -21,6 +21,10 @@ class Script:
     ranges: bool = True
     length: int | None = None
     """A content-length that is not true."""
+    untold: bool = False
+    """No content-length at all: the end of the connection ends the body."""
+    location: str | None = None
+    """Where the first answer redirects to."""
     compress: bool = False
     hold: threading.Event | None = None
     """After half of the body, wait for this."""
@@ -46,6 +50,13 @@ def serving(script: Script) -> Iterator[str]:
             headers = {key.lower(): value for key, value in self.headers.items()}
             script.asked.append(headers | {"path": self.path, "method": self.command})
             self.close_connection = True
+            if script.location is not None and self.path != "/there":
+                self.send_response(302)
+                self.send_header("location", script.location)
+                self.send_header("connection", "close")
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
             if body and script.statuses:
                 self.send_response(script.statuses.pop(0))
                 self.send_header("content-length", "0")
@@ -65,7 +76,8 @@ def serving(script: Script) -> Iterator[str]:
             else:
                 self.send_response(200)
             length = len(data) - start if script.length is None else script.length
-            self.send_header("content-length", str(length))
+            if not script.untold:
+                self.send_header("content-length", str(length))
             if script.etag:
                 self.send_header("etag", script.etag)
             if script.compress:

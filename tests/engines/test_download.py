@@ -5,6 +5,7 @@ import errno
 import hashlib
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from engines.making import until
@@ -149,3 +150,46 @@ def test_too_little_space_is_seen_before(tmp_path: Path) -> None:
 def test_disk_errors(tmp_path: Path) -> None:
     assert "is full" in disk_error(OSError(errno.ENOSPC, "No space"), tmp_path).message
     assert "Permission denied" in disk_error(OSError(errno.EACCES, "Permission denied"), tmp_path).message
+
+
+def test_a_file_of_unknown_length_leaves_the_margin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = tmp_path / "p"
+    disk = module.MARGIN + 2 * module.BLOCK
+
+    def usage(folder: object) -> SimpleNamespace:
+        return SimpleNamespace(free=disk - (part.stat().st_size if part.exists() else 0))
+
+    monkeypatch.setattr(module.shutil, "disk_usage", usage)
+    script = Script(DATA, untold=True)
+    with (
+        serving(script) as url,
+        pytest.raises(PullFailed, match=r"does not fit: the disk of .* is full; free"),
+    ):
+        fetch(f"{url}/m", part)
+    assert part.stat().st_size <= 2 * module.BLOCK and len(script.asked) == 1
+    disk += len(DATA)
+    with serving(script) as url:
+        assert fetch(f"{url}/m", part)[0] == SHA
+
+
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        ("file:///etc/passwd", "leads to a file: address, and only http and https"),
+        ("ftp://127.0.0.1/m", "leads to a ftp: address"),
+        ("data:text/plain,hello", "leads to a data: address"),
+        ("javascript:alert(1)", "leads to a javascript: address"),
+        ("gopher://x", "leads to a gopher: address"),
+        ("http://[::1/m", "leads to what is no URL"),
+        ("/m", "Exceeded maximum allowed redirects"),
+    ],
+)
+def test_a_redirect_to_anything_but_a_web_server_is_final(tmp_path: Path, location: str, says: str) -> None:
+    script = Script(DATA, location=location)
+    with serving(script) as url, pytest.raises(PullFailed, match="cannot be fetched: .*" + says) as caught:
+        fetch(f"{url}/m", tmp_path / "p")
+    assert "passwd" not in caught.value.message and caught.value.message.endswith(".")
+    assert len(script.asked) == (1 if location != "/m" else 21)
+    script.location = "/there"
+    with serving(script) as url:
+        assert fetch(f"{url}/m", tmp_path / "p")[0] == SHA

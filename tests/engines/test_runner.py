@@ -20,6 +20,7 @@ from engines.making import alive, until
 from bago_jupyter.engines.llama_cpp import LlamaCpp
 from bago_jupyter.engines.modelfile import read_model
 from bago_jupyter.engines.runner import Runner
+from bago_jupyter.engines.sockets import Sockets
 from bago_jupyter.engines.spec import RunnerSpec
 from bago_jupyter.errors import LoadFailed
 
@@ -220,3 +221,29 @@ def test_a_core_is_left_to_the_cells_unless_threads_are_set(starter_gguf: Path) 
     params = parameters(RunnerSpec(path=str(starter_gguf)))
     assert params.cpuparams.n_threads == params.cpuparams_batch.n_threads == spare_cores()
     assert parameters(RunnerSpec(path=str(starter_gguf), threads=3)).cpuparams.n_threads == 3
+
+
+@POSIX
+def test_it_listens_on_a_socket_and_knows_no_keys(
+    starter_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BAGO_API_KEY", "OPENAI_API_KEY", "MY_OWN_UPSTREAM"):
+        monkeypatch.setenv(name, "hunter3")
+
+    async def run() -> None:
+        path = Sockets(tmp_path).new()
+        runner = make(starter_gguf, socket=path)
+        await runner.start()
+        pid = runner.info.pid
+        assert pid and runner.url == f"unix://{path}"
+        process = psutil.Process(pid)
+        assert "hunter3" not in repr(process.environ()) and process.environ()["PATH"]
+        assert not [each for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN]
+        there = httpx.AsyncHTTPTransport(uds=path)
+        async with httpx.AsyncClient(base_url="http://localhost", transport=there, timeout=60) as client:
+            assert (await client.get("/slots")).status_code == 401
+            assert (await client.get("/slots", headers=runner.headers)).status_code == 200
+        await runner.stop()
+
+    asyncio.run(run())
+    assert not list(tmp_path.rglob("*.sock"))

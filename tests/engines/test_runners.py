@@ -124,8 +124,9 @@ def test_a_crash_is_followed_by_a_restart(tmp_path: Path, model: ModelFile) -> N
         second = await house.runners.ensure(model, "generate")
         assert second is not first and second.headers != first.headers
         assert house.runners.infos()[0].restarts == 1 and house.runners.infos()[0].error is None
-        async with httpx.AsyncClient(headers=second.headers) as client:
-            assert (await client.get(f"{second.url}/slots")).status_code == 200
+        there = httpx.AsyncHTTPTransport(uds=second.url.removeprefix("unix://"))
+        async with httpx.AsyncClient(headers=second.headers, transport=there) as client:
+            assert (await client.get("http://localhost/slots")).status_code == 200
         assert house.states() == ["loading", "ready", "backoff", "loading", "ready"]
 
     go(house, test())
@@ -286,5 +287,39 @@ def test_a_runner_that_ran_well_starts_over_with_short_waits(tmp_path: Path, mod
             await until(lambda runner=runner: house.runners.get("smollm2", "generate") is not runner)
         await house.runners.ensure(model, "generate")
         assert house.runners.infos()[0].restarts == 3
+
+    go(house, test())
+
+
+def test_runners_follow_the_library(tmp_path: Path, model: ModelFile) -> None:
+    house = House(tmp_path)
+
+    async def test() -> None:
+        ids = ("gone", "other", "same")
+        models = {id: msgspec.structs.replace(model, id=id, stamp="1") for id in ids}
+        runners = {id: await house.runners.ensure(file, "generate") for id, file in models.items()}
+        give_back = house.runners.borrow(runners["other"])
+        del models["gone"]
+        models["other"] = msgspec.structs.replace(models["other"], stamp="2")
+        models["same"] = msgspec.structs.replace(models["same"], digest="sha256:0")
+        assert house.runners.follow(models) == ["gone", "other"] and house.runners.follow(models) == []
+        assert [info.model for info in house.runners.infos()] == ["same"]
+        await until(lambda: not alive(runners["gone"].info.pid or 0))
+        assert runners["other"].ready  # it is answering
+        anew = await house.runners.ensure(models["other"], "generate")
+        assert anew is not runners["other"] and house.runners.get("other", "generate") is anew
+        give_back()
+        await until(lambda: not alive(runners["other"].info.pid or 0))
+        assert anew.ready and runners["same"].ready
+
+    go(house, test())
+
+
+def test_the_end_does_not_wait_for_what_a_runner_still_answers(tmp_path: Path, model: ModelFile) -> None:
+    house = House(tmp_path)
+
+    async def test() -> None:
+        house.runners.borrow(await house.runners.ensure(model, "generate"))
+        assert house.runners.follow({}) == ["smollm2"]
 
     go(house, test())

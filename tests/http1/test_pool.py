@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -311,5 +312,28 @@ def test_a_status_that_http_has_not(run: Run) -> None:
             with pytest.raises(UpstreamFailed, match="status that HTTP has not"):
                 await send(pool)
             pool.close()
+
+    run(main())
+
+
+def test_a_server_behind_a_unix_socket(run: Run, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+
+    async def main() -> None:
+        server = await asyncio.start_unix_server(answer, path)
+        pool = Pool("localhost", 80, socket=path)
+        for _ in range(2):
+            assert await body_of(await send(pool)) == b"hi"
+        assert len(pool.idle) == 1
+        pool.close()
+        server.close()
+        for gone in (path, str(tmp_path / "never")):
+            with pytest.raises(UpstreamFailed, match="No connection to .*" + gone) as caught:
+                await send(Pool("localhost", 80, socket=gone))
+            assert caught.value.cause == "refused"
 
     run(main())

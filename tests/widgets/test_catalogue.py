@@ -10,8 +10,10 @@ from bago_jupyter.errors import ModelNotFound
 from bago_jupyter.widgets.catalogue import BEST, choices, default
 
 
-def model(id: str, state: str = "available", tasks: tuple[str, ...] = ("generate",)) -> dict[str, Any]:
-    return {"id": id, "state": state, "tasks": list(tasks), "runners": []}
+def model(
+    id: str, state: str = "available", tasks: tuple[str, ...] = ("generate",), chat: bool = True
+) -> dict[str, Any]:
+    return {"id": id, "state": state, "tasks": list(tasks), "chat": chat, "runners": []}
 
 
 def group(kind: str, name: str, *models: Any, state: str = "online", routed: bool = True) -> dict[str, Any]:
@@ -64,3 +66,14 @@ def test_a_loaded_model_is_the_default() -> None:
     for nothing in ([], choices(catalogue(broken))):
         with pytest.raises(ModelNotFound, match="%bago pull"):
             default(nothing)
+
+
+def test_what_cannot_answer_or_only_completes_text_is_never_the_default() -> None:
+    found = choices(catalogue(group("own", "here", model("sf", "unsupported"), model("smollm2"))))
+    assert values(found) == {BEST: ["smollm2"], "here": ["here/smollm2"]} and default(found) == "smollm2"
+    bare = model("gemma3", "ready", chat=False)
+    found = choices(catalogue(group("own", "here", bare, model("smollm2"))))
+    assert [option["chat"] for option in found[0]["options"]] == [False, True]
+    assert default(found) == "smollm2"
+    with pytest.raises(ModelNotFound, match="no model to chat with"):
+        default(choices(catalogue(group("own", "here", bare))))

@@ -31,6 +31,8 @@ def models(session: Session, given: Given) -> None:
     for model in found:
         if model.error:
             session.screen.line(f"{model.id}: {model.error}")
+        elif _completes(model):
+            session.screen.line(f"{model.id}: completes text and does not chat (it has no chat template).")
 
 
 def everywhere(client: NodeClient) -> list[ModelInfo]:
@@ -51,6 +53,7 @@ def pull(session: Session, given: Given) -> None:
             on_progress=bar.step,
         )
         facts = [model.quantization, size(model.size), f"in {seconds(time.monotonic() - started)}"]
+        facts += ["completes text and does not chat"] if _completes(model) else []
         bar.end(f"{model.id} is in the library{_of(on)}: {', '.join(fact for fact in facts if fact)}")
 
 
@@ -84,6 +87,10 @@ def _source(text: str) -> str:
         return str(path.absolute()) if path.exists() and ("/" in text or path.is_file()) else text
     except (OSError, RuntimeError, ValueError):  # too long, nobody's home, a NUL: the node says what is wrong
         return text
+
+
+def _completes(model: ModelInfo) -> bool:
+    return "generate" in model.tasks and not model.chat
 
 
 def _of(on: str | None) -> str:

@@ -34,7 +34,9 @@ export function facts(model: Model): string {
     model.parameters === null ? null : `${quantity(model.parameters)} parameters`,
     model.size === null ? null : size(model.size),
     context || trained ? `${context || grouped(trained as number)} context` : null,
-    model.tasks.map((task) => (task === "generate" ? "chat" : task)).join(", ") || null,
+    model.tasks
+      .map((task) => (task !== "generate" ? task : model.chat ? "chat" : "completes text only"))
+      .join(", ") || null,
     model.engine,
     model.license,
   ];
@@ -110,7 +112,8 @@ class ModelRow {
     this.#state(model.state, loading?.progress ?? null);
     text(this.#facts, facts(model));
     text(this.#error, model.error ? shown(model.error) : "");
-    const broken = model.state === "failed" && model.runners.length === 0;
+    const useless = model.state === "failed" || model.state === "unsupported";
+    const broken = useless && model.runners.length === 0;
     const loaded = model.state === "ready" || model.state === "loading";
     const held = this.#acts.contains(document.activeElement);
     this.#load.hidden = loaded || broken;

@@ -5,7 +5,7 @@ export type Runner = Omit<RunnerInfo, "url" | "pid">;
 
 export interface Model {
   id: string;
-  state: "available" | "loading" | "ready" | "failed";
+  state: "available" | "loading" | "ready" | "failed" | "unsupported";
   engine: string | null;
   format: string | null;
   architecture: string | null;
@@ -15,6 +15,8 @@ export interface Model {
   size: number | null;
   license: string | null;
   tasks: string[];
+  /** Whether it was made to chat. */
+  chat: boolean;
   error: string | null;
   runners: Runner[];
   shared?: boolean | null;

@@ -74,8 +74,9 @@ export class ParametersForm {
       const options = group.options.map((option) => {
         const note =
           option.state === "ready" ? " · loaded" : option.state === "available" ? "" : ` · ${option.state}`;
+        const completes = option.chat ? "" : " · completes text only";
         const where = group.kind === "best" ? "" : ` on ${shown(group.label)}`;
-        return element("option", { value: option.value }, shown(option.label) + where + note);
+        return element("option", { value: option.value }, shown(option.label) + where + completes + note);
       });
       return element("optgroup", { label: shown(group.label) }, ...options);
     });

@@ -38,7 +38,7 @@ export interface Whole {
 export interface Choices {
   label: string;
   kind: string;
-  options: { value: string; label: string; state: string }[];
+  options: { value: string; label: string; state: string; chat: boolean }[];
 }
 
 export interface State {
