@@ -249,7 +249,7 @@ def test_clients_say_who_they_are_and_no_backend_hears_it(open_host: Host) -> No
             AsyncNodeClient(file, caller="a.ipynb") as client,
             client.chat([], model="m") as (_, pieces),
         ):
-            assert [piece async for piece in pieces] == []
+            assert [piece async for piece in pieces] == ["hi"]
 
     open_host.thread.run(ask(), 60)
     assert open_host.client.decisions(1)[0].caller == "notebook:a.ipynb"
