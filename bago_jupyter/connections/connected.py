@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -18,11 +17,15 @@ from ..router import Offer
 from ..router.shape import Dialect
 from . import listing
 from .connection import Connection
-from .health import Change, State
+from .health import AGAIN, Change, State
 from .listing import KeyRefused, Warming
+from .traffic import Traffic
 from .trial import Trial
 
 log = logging.getLogger("bago.connections")
+
+LISTED = 300.0
+"""Seconds after which models are listed anew, whatever was answered since."""
 
 
 class Way(Protocol):
@@ -42,8 +45,17 @@ class Way(Protocol):
 
     async def open(self, request: Request, offer: Offer) -> Opened: ...
 
-    async def look(self, timeout: float) -> float:
-        """List its models anew; the latency in seconds. Raises :class:`BagoError`."""
+    async def look(self, timeout: float) -> float | None:
+        """List its models anew; the latency in seconds, if it was measured. Raises :class:`BagoError`."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """What there is to say although it is well."""
+        ...
+
+    def pause(self) -> float | None:
+        """Seconds until it is worth another look, ``None`` for the usual ones."""
         ...
 
     async def try_out(self, timeout: float) -> Trial:
@@ -67,6 +79,7 @@ class Connected:
         connection: Connection,
         way: Way,
         source: str,
+        traffic: Traffic,
         told: Callable[[Connected, bool], None],
     ):
         self.connection = connection
@@ -80,6 +93,11 @@ class Connected:
         """The latest that went hop by hop."""
         self.way = way
         self._told = told
+        self._traffic = traffic
+        self._answered = 0
+        """Requests that it had answered at the latest look."""
+        self._looked = self._listed = 0.0
+        """When it was looked at, and when that or a request showed that it is well."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.lead(way, source)
@@ -115,6 +133,19 @@ class Connected:
             self.look_now()
         self._told(self, True)
 
+    def heard(self, failure: str | None) -> None:
+        """A request failed here by its fault, or was answered again."""
+        now = time.monotonic()
+        if failure is None:
+            change = self.state.served(now)
+        else:
+            if now - self._looked >= AGAIN:
+                self.look_now()
+            change = None if self.connection.kind.cluster else self.state.let_down(now, failure)
+        if change is not None:
+            self._log(change)
+            asyncio.get_running_loop().call_soon(self._told, self, True)  # the books are still open
+
     def look_now(self) -> None:
         """Probe at once."""
         self._wake.set()
@@ -132,20 +163,30 @@ class Connected:
 
     async def probe(self, *, certain: bool = False) -> None:
         """Look once how it is, and what it lists; ``certain`` where another look failed a moment ago."""
-        before = self.way.found, self.way.native
+        before, trouble = (self.way.found, self.way.native), self.way.trouble
         now = time.monotonic
+        self._looked, self._answered = now(), self._traffic.answered
         try:
             latency = await self.way.look(listing.TIMEOUT)
         except KeyRefused as error:
-            change = self.state.failed(now(), error.message, certain=True)
+            change = self.state.failed(now(), error.message, certain=True, lasting=True)
         except Warming as error:
             change = self.state.warming(now(), error.message)
         except BagoError as error:
             refused = error.cause == "refused"
             reason = "it refused the connection" if refused else error.message.rstrip(".")
-            change = self.state.failed(now(), reason, certain=certain)
+            if self.state.there and listing.absent(error):
+                busy = self._traffic.in_flight and not refused
+                change = self.state.away(now(), reason, certain=certain or not busy)
+            else:
+                change = self.state.failed(now(), reason, certain=certain or not self.offered)
         else:
-            change = self.state.ok(now(), latency)
+            self._listed = now()
+            change = self.state.ok(now(), latency, but=self.way.trouble)
+            if change is not None or self.state.lets_down:
+                self._traffic.relent()
+        if self.way.trouble and self.way.trouble != trouble:
+            log.warning("connection %s goes on with what is known of it: %s", self.node, self.way.trouble)
         self._log(change)
         self._told(self, change is not None or before != (self.way.found, self.way.native))
 
@@ -161,6 +202,8 @@ class Connected:
     def offers(self) -> Iterable[Offer]:
         connection, state = self.connection, self.state
         health, reason = state.state, state.reason
+        if state.lets_down:  # each further request is a trial, which the breakers space out
+            health = "unknown"
         if not connection.in_routing:
             health, reason = "disabled", "taken out of routing by its settings"
         for offer in self.offered:
@@ -196,10 +239,28 @@ class Connected:
                     failure = UpstreamFailed(f"probing it failed ({type(error).__name__})")
                     self._log(self.state.failed(time.monotonic(), failure.message))
                     self._told(self, True)
-            wait = self.state.interval if self.connection.enabled else None
-            with contextlib.suppress(TimeoutError):
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        """Wait until it should be looked at. Answers to requests spare it that for a while."""
+        while True:
+            pause = self.way.pause()
+            wait = (self.state.interval if pause is None else pause) if self.connection.enabled else None
+            try:
                 async with asyncio.timeout(wait):  # wait_for of Python 3.11 may swallow a cancellation
                     await self._wake.wait()
+                return
+            except TimeoutError:
+                now, answered = time.monotonic(), self._traffic.answered
+                if (
+                    pause is not None
+                    or self.state.state != "healthy"
+                    or answered == self._answered
+                    or now - self._listed >= LISTED
+                ):
+                    return
+                self._answered = answered
+                self.state.ok(now, None)
 
     def _log(self, change: Change | None) -> None:
         if change is not None:

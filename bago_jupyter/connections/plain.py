@@ -39,6 +39,10 @@ class PlainWay(HttpBackend):
         self._known = known is not None
         self._doubted = False
         """Whether a request was told that the key is refused: some servers list their models without one."""
+        self.trouble: str | None = None
+
+    def pause(self) -> float | None:
+        return None
 
     def offers(self) -> Iterable[Offer]:
         return super().offers() if self._known else ()
@@ -59,8 +63,8 @@ class PlainWay(HttpBackend):
                 raise
             found, latency = self._named(), time.monotonic() - begin
         else:
-            found, latency = seen.models, seen.latency
-        if not self._known:
+            found, latency = seen.models or self._named(), seen.latency
+        if not self._known or {model.id for model in found} != {model.id for model in self.found}:
             self._learn(await dialects(self.target, timeout))
         elif self._doubted and self.native:
             await dialects(self.target, timeout, sorted(self.native)[:1])
