@@ -27,7 +27,15 @@ OTHERS_KEY = "AKIANABBDUSEREXAMPLE"
 """Of another user, with the same secret."""
 MIXED_UP = "Credential/signature mismatch."
 KNOWN = {
-    "23.09.10": ("v5.20191215", "v6.20200815", "v6.20210815", "v6.20220315", "v6.20220615", "v6.20230315", "v7.20230615"),
+    "23.09.10": (
+        "v5.20191215",
+        "v6.20200815",
+        "v6.20210815",
+        "v6.20220315",
+        "v6.20220615",
+        "v6.20230315",
+        "v7.20230615",
+    ),
     "26.9.6": ("v8.20240315", "v8.20240915", "v9.20250722"),
 }
 """The API versions that managers know (``VALID_VERSIONS``, from what matters here on), the newest last."""

@@ -107,9 +107,7 @@ class ClusterBackend:
     @property
     def errors(self) -> dict[str, str]:
         """Why services with an active route cannot be used, by their names."""
-        failing = {
-            service.listed.name: service.error for service in self._services.values() if service.error
-        }
+        failing = {service.listed.name: service.error for service in self._services.values() if service.error}
         return self._unusable | failing
 
     def offers(self) -> Iterable[Offer]:

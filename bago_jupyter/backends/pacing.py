@@ -23,7 +23,9 @@ class Pacing:
         self._window = WINDOW
         self._failures = self._refusals = 0
 
-    def answered(self, now: float, limit: float | None, remaining: float | None, window: float | None) -> None:
+    def answered(
+        self, now: float, limit: float | None, remaining: float | None, window: float | None
+    ) -> None:
         """The manager answered as wished; the rest is what its ``X-RateLimit-*`` headers said."""
         self._failures = self._refusals = 0
         self.barred = 0.0
