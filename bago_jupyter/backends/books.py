@@ -36,7 +36,7 @@ def verdict(status: int | None, outcome: Outcome) -> Verdict:
 
 
 def is_clients(status: int | None, ending: Ending, error: BagoError | None) -> bool:
-    """Whether an attempt ended as it did because of what the client had asked, which the backend said well."""
+    """Whether an attempt ended as it did because of what the client had asked: the backend said so."""
     if error is not None:
         return error.cause in HARMLESS and error.cause != "gone"
     return ending is OK and status is not None and status >= 400 and status not in ELSEWHERE

@@ -9,7 +9,7 @@ SOON = 5.0
 WINDOW = 900.0
 """Seconds over which managers count the requests of a key."""
 SHARE = 0.1
-"""Part of a key's rate limit that questions for news may use, and below which the rest is left to its owner."""
+"""Part of a key's rate limit that questions for news may use; the last part of that size is its owner's."""
 
 
 class Pacing:

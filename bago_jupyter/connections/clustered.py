@@ -13,6 +13,7 @@ from ..trust.secret import Secret
 from ..wire import Hop
 from .connection import Connection
 from .listing import KeyRefused, Seen
+from .slots import Queue
 from .trial import CONNECT, Stop, Trial, reach
 
 
@@ -42,6 +43,9 @@ class ClusterWay(ClusterBackend):
     def trouble(self) -> str | None:
         """Why there are no news of it, while all that is known of it is well."""
         return self._failure.message.rstrip(".") if self._failure is not None else None
+
+    async def queue(self) -> Queue | None:
+        return None  # the proxy before a service shows nothing but its API
 
     def pause(self) -> float | None:
         """Seconds until another look may tell something new."""

@@ -19,11 +19,14 @@ from . import listing
 from .connection import Connection
 from .health import AGAIN, Change, State
 from .listing import KeyRefused, Warming
+from .slots import Queue, Slots, Source
 from .traffic import Traffic
 from .trial import Trial
 
 log = logging.getLogger("bago.connections")
 
+SAMPLE = 2.0
+"""Seconds after which it is looked how many requests run there side by side, while some do."""
 LISTED = 300.0
 """Seconds after which models are listed anew, whatever was answered since."""
 
@@ -52,6 +55,10 @@ class Way(Protocol):
     @property
     def trouble(self) -> str | None:
         """What there is to say although it is well."""
+        ...
+
+    async def queue(self) -> Queue | None:
+        """What the server tells of its queue, ``None`` where that is nothing."""
         ...
 
     def pause(self) -> float | None:
@@ -89,6 +96,8 @@ class Connected:
         self.source = source
         """Where its key comes from."""
         self.state = State()
+        self.slots = Slots()
+        """What was learnt of how many requests run there side by side."""
         self.trial: Trial | None = None
         """The latest that went hop by hop."""
         self.way = way
@@ -109,6 +118,7 @@ class Connected:
         if way is not self.way:
             self.way.retire()
             self.state.anew(time.monotonic(), "its settings changed")
+            self.slots = Slots()
         self.way, self.source = way, source
         if isinstance(way, HttpBackend):
             way.refused = self.look_now
@@ -163,7 +173,7 @@ class Connected:
 
     async def probe(self, *, certain: bool = False) -> None:
         """Look once how it is, and what it lists; ``certain`` where another look failed a moment ago."""
-        before, trouble = (self.way.found, self.way.native), self.way.trouble
+        before, trouble = (self.way.found, self.way.native, self.side_by_side), self.way.trouble
         now = time.monotonic
         self._looked, self._answered = now(), self._traffic.answered
         try:
@@ -183,14 +193,24 @@ class Connected:
         else:
             self._listed = now()
             change = self.state.ok(now(), latency, but=self.way.trouble)
+            if change is not None:
+                self.slots = Slots()
             if change is not None or self.state.lets_down:
                 self._traffic.relent()
+            await self._count_slots()
         if self.way.trouble and self.way.trouble != trouble:
             log.warning("connection %s goes on with what is known of it: %s", self.node, self.way.trouble)
         self._log(change)
-        self._told(self, change is not None or before != (self.way.found, self.way.native))
+        self._told(self, change is not None or before != (self.way.found, self.way.native, self.side_by_side))
 
     # -- as a backend
+
+    @property
+    def side_by_side(self) -> tuple[int, Source]:
+        """How many requests from here run there at once, and who says so."""
+        if self.connection.slots is not None:
+            return self.connection.slots, "set"
+        return self.slots.count, self.slots.source
 
     @property
     def offered(self) -> list[Offer]:
@@ -206,6 +226,7 @@ class Connected:
             health = "unknown"
         if not connection.in_routing:
             health, reason = "disabled", "taken out of routing by its settings"
+        slots, _ = self.side_by_side
         for offer in self.offered:
             own = offer.health == "unhealthy" and health in ("healthy", "unknown")  # one service of a cluster
             yield msgspec.structs.replace(
@@ -215,7 +236,7 @@ class Connected:
                 health=offer.health if own else health,
                 reason=offer.reason if own else reason,
                 shared=connection.share,
-                slots=connection.slots,
+                slots=slots,
                 priority=connection.priority,
                 weight=connection.weight,
             )
@@ -243,24 +264,49 @@ class Connected:
 
     async def _until_due(self) -> None:
         """Wait until it should be looked at. Answers to requests spare it that for a while."""
+        begin = time.monotonic()
         while True:
             pause = self.way.pause()
             wait = (self.state.interval if pause is None else pause) if self.connection.enabled else None
+            left = None if wait is None else begin + wait - time.monotonic()
             try:
-                async with asyncio.timeout(wait):  # wait_for of Python 3.11 may swallow a cancellation
+                # wait_for of Python 3.11 may swallow a cancellation
+                async with asyncio.timeout(None if left is None else min(left, SAMPLE)):
                     await self._wake.wait()
                 return
             except TimeoutError:
-                now, answered = time.monotonic(), self._traffic.answered
-                if (
-                    pause is not None
-                    or self.state.state != "healthy"
-                    or answered == self._answered
-                    or now - self._listed >= LISTED
-                ):
+                now = time.monotonic()
+                if wait is not None and now < begin + wait:
+                    if self._traffic.in_flight > 1 and await self._count_slots():
+                        self._told(self, True)
+                elif pause is None and self._proved(now):
+                    begin = now
+                else:
                     return
-                self._answered = answered
-                self.state.ok(now, None)
+
+    def _proved(self, now: float) -> bool:
+        """Whether answers to requests since the latest look show that it is well."""
+        answered = self._traffic.answered
+        if self.state.state != "healthy" or answered == self._answered or now - self._listed >= LISTED:
+            return False
+        self._answered = answered
+        self.state.ok(now, None)
+        return True
+
+    async def _count_slots(self) -> bool:
+        """Learn how many requests run there at once, where nobody has set that. Whether that is another."""
+        if self.connection.slots is not None:
+            return False
+        before = self.side_by_side
+        try:
+            queue = await self.way.queue()
+        except BagoError:
+            queue = None
+        if queue is not None:
+            self.slots.saw(time.monotonic(), queue, self._traffic.in_flight)
+        else:
+            self.slots.timed(time.monotonic(), self._traffic.first_bytes())
+        return before != self.side_by_side
 
     def _log(self, change: Change | None) -> None:
         if change is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..backends.base import Opened, Request
 from ..backends.http import Found, HttpBackend
@@ -13,9 +13,18 @@ from ..router import Offer
 from ..router.shape import Dialect
 from ..trust.secret import Secret
 from .connection import Connection
-from .listing import NoList, look
+from .listing import NoList, fetch, look
+from .slots import Queue, read_props, read_queue
 from .speaking import dialects
 from .trial import Trial, try_out
+
+QUEUE_TIMEOUT = 5.0
+TELLERS: dict[str | None, tuple[str, Callable[[bytes], Queue | None]]] = {
+    "vllm": ("/metrics", read_queue),
+    "sglang": ("/metrics", read_queue),
+    "llamacpp": ("/props", read_props),
+}
+"""Owners of models whose servers tell how many requests they take, or have: where, and in which form."""
 
 
 class PlainWay(HttpBackend):
@@ -40,6 +49,13 @@ class PlainWay(HttpBackend):
         self._doubted = False
         """Whether a request was told that the key is refused: some servers list their models without one."""
         self.trouble: str | None = None
+
+    async def queue(self) -> Queue | None:
+        teller = next((TELLERS[found.owner] for found in self.found if found.owner in TELLERS), None)
+        if teller is None:
+            return None
+        path, read = teller
+        return read(await fetch(self.target, path, QUEUE_TIMEOUT))
 
     def pause(self) -> float | None:
         return None

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from ..backends import Dispatcher
 from ..router import Load
+
+RECENT = 256
+"""Requests of the ring that are looked at."""
 
 
 class Traffic:
@@ -22,6 +27,16 @@ class Traffic:
     def in_flight(self) -> int:
         """Requests that are there now."""
         return sum(load.in_flight for load in self._loads())
+
+    def first_bytes(self) -> list[tuple[int, float]]:
+        """Of the last streams there: how many others each met, and the seconds to its first byte."""
+        return [
+            (flight.row.in_flight, flight.first_byte - flight.started)
+            for record in islice(reversed(self._dispatcher.records.kept.values()), RECENT)
+            if record.stream
+            for flight in record.attempts
+            if flight.backend == self._backend and flight.first_byte is not None
+        ]
 
     def relent(self) -> None:
         """It gives a sign of life: let the next request try it, unless it said itself when to come back."""

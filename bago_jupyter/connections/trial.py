@@ -185,7 +185,7 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
             told = f"It lists no {', '.join(connection.models[:NAMED])}, only {_some(sorted(listed))}"
             fails("models listed", f"{told}; choose others.")
     count = len(trial.seen.models) if trial.seen else 0
-    named = not count and bool(connection.models)
+    taken = "none; the named ones are used" if not count and connection.models else f"{count}"
     if not count and not connection.models:
         fails("models listed", "It lists none; load one there.")
     trial.hops.append(
@@ -193,7 +193,7 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
             name="models listed",
             ok=True,
             seconds=0.0,
-            said="none; the named ones are used" if named else f"{count}",
+            said=taken,
         )
     )
 
