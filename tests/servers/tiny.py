@@ -14,7 +14,7 @@ import numpy
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-WIDTH, LAYERS, HEADS, KEYS, INNER, CONTEXT = 64, 2, 4, 2, 128, 2048
+WIDTH, LAYERS, HEADS, KEYS, INNER, CONTEXT = 128, 2, 4, 2, 256, 2048
 SPECIAL = ("<s>", "</s>", "<|user|>", "<|assistant|>", "<|system|>")
 TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content }}{% endfor %}"
