@@ -25,7 +25,7 @@ test: $(VENV)/.test js/node_modules/.dev system check  ## everything, on real pa
 test-long: $(VENV)/.test  ## what takes longer: ten minutes of everything at once, ten thousand histories of a connection, two thousand damaged homes
 	env -u BAGO_HOME BAGO_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/api/test_soak.py tests/http1 tests/test_damage.py $(ARGS)
 
-test-servers: $(VENV)/.test  ## other people's servers as connections: Backend.AI's manager, vLLM, LiteLLM (10 GB, 15 minutes at first)
+test-servers: $(VENV)/.test  ## other people's servers as connections: Backend.AI's manager, vLLM, LiteLLM (4 GB, ten minutes at first)
 	@if ! command -v etcd >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SERVER_PACKAGES) \
 	  || echo "Some could not be installed; the tests that need them are skipped."; \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ async def ask(here: House, tokens: int) -> int:
     body["messages"] = [{"role": "user", "content": "Hi"}]
     request = Request(id=f"r{here.asked}", path=b"/v1/chat/completions", body=json.dumps(body).encode())
     request.model, request.stream = "tiny", True
+    request.headers = [(b"content-type", b"application/json")]
     answer = await here.dispatcher.open(request, Shape(model="tiny", stream=True))
     await answer.read_all(1 << 24)
     return answer.status
@@ -56,7 +58,7 @@ def test_slots_are_measured_and_death_and_return_noticed(tmp_path: Path) -> None
                 assert entry.side_by_side == (64, "guessed")
                 for _ in range(20):
                     outcomes = await asyncio.gather(*(ask(here, 600) for _ in range(24)))
-                    assert set(outcomes) == {200}
+                    assert set(outcomes) == {200}, outcomes
                     if entry.side_by_side == (vllm.SLOTS, "measured"):
                         break
                 assert entry.side_by_side == (vllm.SLOTS, "measured")
@@ -80,7 +82,7 @@ def test_an_engine_that_dies_does_not_stay_healthy(tmp_path: Path) -> None:
                 entry = await here.add(f"http://127.0.0.1:{port}/v1")
                 await reaches(entry, "healthy", 10)
                 for engine in engines(child.pid):
-                    end(engine)
+                    os.kill(engine, signal.SIGKILL)
                 begin = time.monotonic()
                 while entry.state.state == "healthy":
                     assert time.monotonic() - begin < 10
@@ -101,9 +103,3 @@ def engines(server: int) -> list[int]:
         if ancestor == server and "Engine" in name:
             found.append(int(folder.name))
     return found
-
-
-def end(process: int) -> None:
-    import os
-
-    os.kill(process, signal.SIGKILL)
