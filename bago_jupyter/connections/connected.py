@@ -105,6 +105,8 @@ class Connected:
         self._traffic = traffic
         self._answered = 0
         """Requests that it had answered at the latest look."""
+        self._soon: asyncio.TimerHandle | None = None
+        """Until it is looked at because a request failed."""
         self._looked = self._listed = 0.0
         """When it was looked at, and when that or a request showed that it is well."""
         self._wake = asyncio.Event()
@@ -129,6 +131,8 @@ class Connected:
 
     async def stop(self) -> None:
         """Follow it no longer; what runs there may end."""
+        if self._soon is not None:
+            self._soon.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -149,8 +153,9 @@ class Connected:
         if failure is None:
             change = self.state.served(now)
         else:
-            if now - self._looked >= AGAIN:
-                self.look_now()
+            if self._soon is None:
+                wait = max(0.0, self._looked + AGAIN - now)
+                self._soon = asyncio.get_running_loop().call_later(wait, self.look_now)
             change = None if self.connection.kind.cluster else self.state.let_down(now, failure)
         if change is not None:
             self._log(change)
@@ -158,6 +163,9 @@ class Connected:
 
     def look_now(self) -> None:
         """Probe at once."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         self._wake.set()
 
     async def try_out(self) -> Trial:

@@ -87,8 +87,8 @@ def test_a_server_that_refuses_is_warming_where_it_was_there_and_unhealthy_where
 def test_a_refused_request_has_its_server_looked_at_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the usual rhythm: half a minute until the next probe."""
-    monkeypatch.setattr(connected, "AGAIN", 0.0)
+    """With the usual rhythm: half a minute until the next probe, and one was made just now."""
+    monkeypatch.setattr(connected, "AGAIN", 0.2)
 
     async def main() -> None:
         async with house(tmp_path) as here:
