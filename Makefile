@@ -1,4 +1,4 @@
-# make demo | lab | test | test-long | bench | clean
+# make demo | lab | test | test-long | test-servers | bench | clean
 # Everything lands in this folder: the environment in .venv, the demo's node in .bago.
 
 PYTHON ?= python3
@@ -6,11 +6,12 @@ VENV ?= .venv
 BAGO_HOME ?= $(CURDIR)/.bago
 BIN := $(VENV)/bin
 SYSTEM_PACKAGES := chromium iproute2 nftables avahi-daemon avahi-utils dbus nginx-light wrk
+SERVER_PACKAGES := postgresql redis-server etcd-server
 # What the widgets' bundles are made from: after a pull they are made anew.
 SOURCES := $(shell find js/src -type f) js/build.mjs js/package-lock.json
 export BAGO_HOME
 
-.PHONY: demo lab test test-long check bench clean system
+.PHONY: demo lab test test-long test-servers check bench clean system
 
 demo: $(VENV)/.demo  ## a node, a real model and a conversation, in a real kernel
 	$(BIN)/bago-jupyter run notebooks/quickstart.ipynb
@@ -23,6 +24,13 @@ test: $(VENV)/.test js/node_modules/.dev system check  ## everything, on real pa
 
 test-long: $(VENV)/.test  ## what takes longer: ten minutes of everything at once, ten thousand histories of a connection, two thousand damaged homes
 	env -u BAGO_HOME BAGO_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/api/test_soak.py tests/http1 tests/test_damage.py $(ARGS)
+
+test-servers: $(VENV)/.test  ## other people's servers as connections: Backend.AI's manager, vLLM, LiteLLM (4 GB, ten minutes at first)
+	@if ! command -v etcd >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SERVER_PACKAGES) \
+	  || echo "Some could not be installed; the tests that need them are skipped."; \
+	fi
+	env -u BAGO_HOME BAGO_SERVERS=1 $(BIN)/python -m pytest tests/servers $(ARGS)
 
 check: $(VENV)/.test js/node_modules/.dev  ## style, types, floors, units of the views
 	$(BIN)/ruff check .

@@ -23,7 +23,22 @@ from faults import Call, Faults, Script
 
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+OTHERS_KEY = "AKIANABBDUSEREXAMPLE"
+"""Of another user, with the same secret."""
 MIXED_UP = "Credential/signature mismatch."
+KNOWN = {
+    "23.09.10": (
+        "v5.20191215",
+        "v6.20200815",
+        "v6.20210815",
+        "v6.20220315",
+        "v6.20220615",
+        "v6.20230315",
+        "v7.20230615",
+    ),
+    "26.9.6": ("v8.20240315", "v8.20240915", "v9.20250722"),
+}
+"""The API versions that managers know (``VALID_VERSIONS``, from what matters here on), the newest last."""
 
 
 class Refused(Exception):
@@ -72,6 +87,8 @@ class ModelService:
         routes: int = 1,
         public: bool = False,
         endpoint: str | None = "",
+        owner: str = ACCESS_KEY,
+        speaks: tuple[str, ...] | None = None,
     ):
         self.id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
         self.name = name
@@ -81,6 +98,9 @@ class ModelService:
         self.public = public
         self.endpoint = endpoint
         """Where it is listed; ``""`` is where its own server is."""
+        self.owner = owner
+        self.speaks = speaks
+        """The paths after ``/v1/`` that are there; ``None`` is any."""
         self.refuses = 0
         """Status with which it refuses every token, even a good one."""
         self.holds: list[asyncio.Event] = []
@@ -120,6 +140,10 @@ class ModelService:
         elif (method, path) == ("GET", "/v1/models"):
             data = [{"id": model, "owned_by": "vllm", "max_model_len": 4096} for model in self.models]
             await call.json(json.dumps({"object": "list", "data": data}).encode())
+        elif self.speaks is not None and path.removeprefix("/v1/") not in self.speaks:
+            await call.json(b'{"detail":"Not Found"}', 404)
+        elif self.speaks is not None and call.body == b"{}":
+            await call.json(b'{"error":{"message":"Field required"}}', 400)
         else:
             self.asked.append(call)
             await self.answer(call)
@@ -141,13 +165,23 @@ class ModelService:
 class Manager:
     """``async with Manager(service, ...) as manager``: a cluster's manager at ``manager.url``."""
 
-    def __init__(self, *services: ModelService, prefix: str = "", clock: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        *services: ModelService,
+        prefix: str = "",
+        clock: Callable[[], float] = time.time,
+        release: str = "26.9.6",
+    ):
         self.services = {service.id: service for service in services}
         self.extra: list[object] = []
         """Further entries of the list of services, as they stand."""
         self.prefix = prefix
         self.clock = clock
-        self.domains = {"default"}
+        self.release = release
+        self.rate_limit = 10_000
+        """Signed requests of the key within 15 minutes; all count, the refused ones too."""
+        self.signed: list[float] = []
+        """When each signed request came."""
         self.date_status = 400
         """``InvalidAuthParameters`` is a 400; gateways in front make a 401 of it."""
         self.minted: list[tuple[str, str]] = []
@@ -181,17 +215,37 @@ class Manager:
     async def _serve(self, call: Call) -> None:
         if self.before is not None and await self.before(call):
             return
+        method, path, _ = parse(call)
         date = b"date: " + formatdate(self.clock(), usegmt=True).encode() + b"\r\n"
+        if (method, path) in (("GET", self.prefix + "/"), ("GET", self.prefix)):
+            told = {"version": KNOWN[self.release][-1], "manager": self.release}
+            await call.json(json.dumps(told).encode(), 200, date + self._limits(1000, 1000))
+            return
         try:
-            self._check(call)
-            status, answer = self._route(call)
+            access_key = self._check(call)
+            self._count()
+            status, answer = self._route(call, access_key)
         except Refused as refused:
             await call.json(refused.body, refused.status, date)
         else:
-            await call.json(json.dumps(answer).encode(), status, date)
+            left = self.rate_limit - len(self.signed)
+            await call.json(json.dumps(answer).encode(), status, date + self._limits(self.rate_limit, left))
 
-    def _check(self, call: Call) -> None:
-        """Raises :class:`Refused` for a request that the owner of the keys did not sign just now."""
+    @staticmethod
+    def _limits(limit: int, left: int) -> bytes:
+        return (
+            f"X-RateLimit-Limit: {limit}\r\nX-RateLimit-Remaining: {left}\r\nX-RateLimit-Window: 900\r\n"
+        ).encode()
+
+    def _count(self) -> None:
+        """After ``rlim_middleware``: a rolling count, and nothing but the status in its refusal."""
+        now = self.clock()
+        self.signed = [at for at in self.signed if at > now - 900] + [now]
+        if len(self.signed) > self.rate_limit:
+            raise Refused(429, "You have reached your API query rate limit.")
+
+    def _check(self, call: Call) -> str:
+        """The access key that signed. Raises :class:`Refused` where its owner did not, just now."""
         method, path, headers = parse(call)
         raw_date = headers.get("date", "")
         try:
@@ -208,8 +262,9 @@ class Manager:
             raise Refused(401, "Unauthorized access")
         given = dict(part.strip().split("=", 1) for part in rest.split(","))
         access_key, _, signature = given["credential"].partition(":")
-        if access_key != ACCESS_KEY:
-            raise Refused(401, MIXED_UP, "Access key not found in HMAC")
+        new = self.release.startswith("26.")
+        if access_key not in (ACCESS_KEY, OTHERS_KEY):
+            raise Refused(401, MIXED_UP, "Access key not found in HMAC" if new else "Access key not found")
         if given["signMethod"] != "HMAC-SHA256":
             raise Refused(400, "Missing or invalid authorization parameters.", "Unsupported method")
         if "x-backendai-version" not in headers:
@@ -222,21 +277,23 @@ class Manager:
         key = hmac.new(SECRET_KEY.encode(), date.strftime("%Y%m%d").encode(), hashlib.sha256).digest()
         key = hmac.new(key, host.encode(), hashlib.sha256).digest()
         if not hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), signature):
-            raise Refused(401, MIXED_UP, "HMAC signature mismatch")
-        if headers.get("x-backendai-domain") not in self.domains:
-            raise Refused(404, "No such domain.")
+            raise Refused(401, MIXED_UP, "HMAC signature mismatch" if new else "Signature mismatch")
+        if headers["x-backendai-version"] not in KNOWN[self.release]:
+            raise Refused(400, "Bad request.", "Unsupported API version.")
+        return access_key
 
     def _out_of_time(self) -> Refused:
         title = "Missing or invalid authorization parameters."
         return Refused(self.date_status, title, "Date/time sync error")
 
-    def _route(self, call: Call) -> tuple[int, object]:
+    def _route(self, call: Call, access_key: str) -> tuple[int, object]:
         method, path, _ = parse(call)
         if not path.startswith(self.prefix + "/services"):
             raise Refused(404, "Unknown URL path.")
         rest = path.removeprefix(self.prefix + "/services").partition("?")[0].strip("/")
         if (method, rest) == ("GET", ""):
-            return 200, [service.listed() for service in self.services.values()] + self.extra
+            own = [service for service in self.services.values() if service.owner == access_key]
+            return 200, [service.listed() for service in own] + self.extra
         id, _, verb = rest.partition("/")
         if method != "POST" or verb != "token" or id not in self.services:
             raise Refused(404, "No such object.")

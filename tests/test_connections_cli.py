@@ -93,6 +93,7 @@ def test_a_connection_from_adding_to_removing(node: Headless, foreign: Foreign) 
     shown = must("mesh", "show", "gpu")
     assert "chat, completions, messages, responses" in shown
     assert "healthy (it answers)" in shown
+    assert "1 (measured)" in shown  # the slots, as llama-server tells them
     assert must("mesh", "models", "gpu").splitlines()[1].split() == ["smol", "yes", "512"]
 
     for model in ("smol", "gpu/smol"):
@@ -106,14 +107,14 @@ def test_a_connection_from_adding_to_removing(node: Headless, foreign: Foreign) 
     assert answer.json()["type"] == "message"
     embedded = httpx.post(node.client.base_url + "/embeddings", json={"model": "smol", "input": "x"})
     assert embedded.status_code >= 400
-    assert "cannot answer embeddings requests, only chat" in embedded.text
+    assert "gpu: smol cannot embed" in embedded.text
 
     assert "switched off" in must("mesh", "toggle", "gpu")
     assert "switched off" in node.cli("chat", "-m", "smol", "Hi").stderr
     assert httpx.get(node.client.base_url + "/models").json()["data"] == []
     must("mesh", "toggle", "gpu", "on")
     until(lambda: node.client.connection("gpu").health == "healthy")
-    assert "slots 2" in must("mesh", "update", "gpu", "--slots", "2")
+    assert "slots 2 (set)" in must("mesh", "update", "gpu", "--slots", "2")
     assert "What should change?" in node.cli("mesh", "update", "gpu").stderr
     assert "lists no nope. %bago mesh models gpu" in node.cli("mesh", "select-models", "gpu", "nope").stderr
     assert "1 of 1 models" in must("mesh", "select-models", "gpu", "smol")

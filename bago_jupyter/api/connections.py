@@ -123,6 +123,7 @@ async def _while_there(request: Request, work: Coroutine[Any, Any, Connected]) -
 
 def _info(entry: Connected) -> ConnectionInfo:
     connection, state, native = entry.connection, entry.state, entry.way.native
+    slots, slots_from = entry.side_by_side
     return ConnectionInfo(
         name=connection.name,
         type=cast(ConnectionType, connection.type),
@@ -144,7 +145,8 @@ def _info(entry: Connected) -> ConnectionInfo:
         version=connection.version,
         priority=connection.priority,
         weight=connection.weight,
-        slots=connection.slots,
+        slots=slots,
+        slots_from=slots_from,
         share=connection.share,
     )
 

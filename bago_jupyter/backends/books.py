@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ..errors import BagoError
 from ..events import Bus, RequestEnded, RequestMoved, RequestStarted
@@ -12,7 +13,7 @@ from ..router.outcome import OK, Ending
 from ..statistics import Collector
 from ..wire import Counts, Outcome, Verdict
 from . import patience
-from .failures import cause_of
+from .failures import ELSEWHERE, HARMLESS, ILL, cause_of
 from .record import Flight, Record
 from .records import KEPT, Records
 
@@ -34,6 +35,13 @@ def verdict(status: int | None, outcome: Outcome) -> Verdict:
     return "ok" if outcome == "ok" and status is not None and status < 400 else "failed"
 
 
+def is_clients(status: int | None, ending: Ending, error: BagoError | None) -> bool:
+    """Whether an attempt ended as it did because of what the client had asked: the backend said so."""
+    if error is not None:
+        return error.cause in HARMLESS and error.cause != "gone"
+    return ending is OK and status is not None and status >= 400 and status not in ELSEWHERE
+
+
 class Books:
     """What is known of each (backend, model), and the records. Belongs to the node's loop."""
 
@@ -49,6 +57,9 @@ class Books:
         """Counts the decisions."""
         self.last = 0.0
         """When a request was over for the last time, by the monotonic clock."""
+        self.listeners: dict[str, Callable[[str | None], None]] = {}
+        """Who is told, by backend, that a request failed there by its fault, and why; and with ``None`` of
+        the answers after that."""
         self._bus = bus
 
     def counts(self) -> Counts:
@@ -158,7 +169,7 @@ class Books:
         flight.outcome, flight.detail, flight.cause = ending
         load.in_flight -= 1
         load.work -= flight.row.cost
-        if ending is OK and status == 200:
+        if (ending is OK and status == 200) or is_clients(status, ending, error):
             load.ok += 1
         else:
             kind = verdict(status, ending.outcome)
@@ -237,12 +248,17 @@ class Books:
         self, flight: Flight, status: int | None, ending: Ending, error: BagoError | None, now: float
     ) -> None:
         cause = cause_of(error) if error is not None else None
+        listener = self.listeners.get(flight.backend)
         if cause is not None and error is not None:
             self.breakers.failed(flight.backend, flight.model, now, error.message, cause, error.retry_after)
+            if listener is not None and cause in ILL:
+                listener(error.message)
         elif status is None or ending.outcome == "cancelled":
             self.breakers.left(flight.backend, flight.model)
         else:
             self.breakers.succeeded(flight.backend, flight.model)
+            if listener is not None:
+                listener(None)
 
     def _measure(self, record: Record, flight: Flight, tokens: int, seconds: float) -> None:
         """Learn the speed: of a stream from its writing, of a whole answer from all of its work."""

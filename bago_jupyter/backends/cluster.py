@@ -12,10 +12,10 @@ from ..errors import BagoError, Unavailable, Unsupported, UpstreamFailed
 from ..router import Offer
 from ..router.breaker import counts
 from ..router.offer import Health
-from ..router.shape import Dialect
+from ..router.shape import Dialect, Task
 from ..trust.secret import Secret
 from .base import Answering, Opened, Request
-from .http import COUNT, DIALECT_HEADERS, TASKS, Found, answerable
+from .http import COUNT, DIALECT_HEADERS, TASKS, Found, able, answerable
 from .manager import Listed, Manager
 from .service import Service
 from .signing import VERSION
@@ -58,8 +58,6 @@ class ClusterBackend:
         self.node = name
         self.found: tuple[Found, ...] = ()
         """The models of all services, as of the latest :meth:`refresh`."""
-        self.errors: dict[str, str] = {}
-        """Why services with an active route cannot be used, by their names."""
         self.native = NATIVE
         self.tasks = TASKS
         self.health: Health = "healthy"
@@ -70,6 +68,8 @@ class ClusterBackend:
         self.share = False
         self._manager = Manager(name, endpoint, access_key, secret_key, domain=domain, version=version)
         self._services: dict[str, Service] = {}
+        self._listed: list[Listed] = []
+        self._unusable: dict[str, str] = {}
         self._turn = 0
 
     async def refresh(self) -> tuple[Found, ...]:
@@ -79,25 +79,36 @@ class ClusterBackend:
         known stays in use then -, :class:`ServicesFailed` when every service does, and :class:`Unavailable`
         when no service has an active route.
         """
-        listed, errors = await self._manager.services()
-        live = [entry for entry in listed if entry.active_route_count > 0 and entry.service_endpoint]
-        errors |= self._take(live)
-        services = list(self._services.values())
-        outcomes = await asyncio.gather(*(service.check() for service in services), return_exceptions=True)
-        for service, outcome in zip(services, outcomes, strict=True):
-            if isinstance(outcome, BagoError):
-                errors[service.listed.name] = outcome.message
-            elif outcome is not None:
+        await self.hear_news()
+        await self.check(self._services.values())
+        self.complain()
+        return self.found
+
+    async def hear_news(self) -> None:
+        """Ask the manager which services there are. Raises as :meth:`refresh` does when it fails."""
+        self._listed, errors = await self._manager.services()
+        live = [entry for entry in self._listed if entry.active_route_count > 0 and entry.service_endpoint]
+        self._unusable = errors | self._take(live)
+
+    async def check(self, services: Iterable[Service]) -> None:
+        """Look how ``services`` are, and which models they have. Raises nothing for what is wrong there."""
+        asked = list(services)
+        outcomes = await asyncio.gather(*(service.check() for service in asked), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None and not isinstance(outcome, BagoError):
                 raise outcome
-        self.errors = errors
         found: dict[str, Found] = {}
-        for service in services:
+        for service in self._services.values():
             for model in service.models.values():
                 known = found.get(model.id)
                 found[model.id] = model if known is None else _narrower(known, model)
         self.found = tuple(found.values())
-        self._complain(listed, live)
-        return self.found
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why services with an active route cannot be used, by their names."""
+        failing = {service.listed.name: service.error for service in self._services.values() if service.error}
+        return self._unusable | failing
 
     def offers(self) -> Iterable[Offer]:
         dialects = answerable(self.native)
@@ -107,7 +118,7 @@ class ClusterBackend:
                 backend=self.id,
                 node=self.node,
                 model=model.id,
-                tasks=self.tasks,
+                tasks=self._tasks(model),
                 health=health,
                 reason=reason,
                 context_length=model.context_length,
@@ -184,20 +195,26 @@ class ClusterBackend:
         self._services = kept
         return errors
 
-    def _complain(self, listed: list[Listed], live: list[Listed]) -> None:
+    def complain(self) -> None:
+        """Raise as :meth:`refresh` does where no service can be used."""
         if self.found and any(service.error is None for service in self._services.values()):
             return
-        if self.errors:
-            sentences = "; ".join(f"{name}: {error.rstrip('.')}" for name, error in self.errors.items())
+        if errors := self.errors:
+            sentences = "; ".join(f"{name}: {error.rstrip('.')}" for name, error in errors.items())
             raise ServicesFailed(f"No service of {self.node} can be used ({sentences}).")
-        if not listed:
+        if not self._listed:
             raise Unavailable(
                 f"{self.node} has no model services; start one there, or use keys that see one."
             )
-        if not live:
-            names = ", ".join(entry.name for entry in listed)
+        if not self._services:
+            names = ", ".join(entry.name for entry in self._listed)
             raise Unavailable(f"No service of {self.node} has an active route yet ({names}).")
         raise Unavailable(f"The services of {self.node} list no models.")
+
+    def _tasks(self, model: Found) -> frozenset[Task]:
+        """What a model does, at all services that have it."""
+        natives = [service.native for service in self._services.values() if model.id in service.models]
+        return able(self.tasks, _all(natives), model.tasks)
 
     def _health(self, model: str) -> tuple[Health, str | None]:
         errors = [service.error for service in self._services.values() if model in service.models]
@@ -234,6 +251,11 @@ class ClusterBackend:
             request, path=MESSAGES_TO_CHAT.path, body=MESSAGES_TO_CHAT.request(body), headers=headers
         )
         return sent, MESSAGES_TO_CHAT
+
+
+def _all(natives: list[frozenset[Dialect] | None]) -> frozenset[Dialect] | None:
+    known = [native for native in natives if native is not None]
+    return frozenset().union(*known) if known and len(known) == len(natives) else None
 
 
 def _narrower(one: Found, other: Found) -> Found:

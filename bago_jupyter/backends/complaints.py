@@ -65,9 +65,9 @@ def about_clock(said: str) -> bool:
     return "date/time sync" in said.lower()
 
 
-def about_domain(said: str) -> bool:
-    """Whether Backend.AI's manager refuses the domain."""
-    return "domain" in said.lower()
+def about_version(said: str) -> bool:
+    """Whether Backend.AI's manager refuses the API version."""
+    return "api version" in said.lower()
 
 
 class _Upstream(msgspec.Struct):

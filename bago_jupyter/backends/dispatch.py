@@ -81,6 +81,7 @@ class Dispatcher:
         self._begins.pop(backend_id, None)
         self.latencies.pop(backend_id, None)
         self.affinity.forget(backend_id)
+        self.books.listeners.pop(backend_id, None)
         self.books.forget(backend_id)
         self.refresh()
 

@@ -21,6 +21,8 @@ PEEKED = frozenset({400, 500})
 """Statuses whose bodies tell whose fault it is."""
 EVERYWHERE: frozenset[Cause] = frozenset({"context", "request"})
 """Causes for which every backend would fail."""
+ILL: frozenset[Cause] = frozenset({"refused", "frozen", "broken", "error"})
+"""Causes that say that the backend is not well, rather than busy, slow or of another opinion."""
 HARMLESS: frozenset[Cause] = EVERYWHERE | {"gone", "unsupported"}
 """Causes that say nothing of how the backend is."""
 

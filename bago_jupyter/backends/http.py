@@ -12,10 +12,11 @@ from ..router import Offer
 from ..router.shape import Dialect, Task
 from ..trust.secret import Secret
 from .base import Opened, Request, nothing
+from .probing import tasks_of
 from .splice import replace_model
 from .target import OPENAI, Manner, Target
 
-__all__ = ["DIALECT_HEADERS", "TASKS", "Found", "HttpBackend", "Target", "answerable"]
+__all__ = ["DIALECT_HEADERS", "TASKS", "Found", "HttpBackend", "Target", "able", "answerable"]
 
 TASKS: frozenset[Task] = frozenset({"generate", "embed", "rerank"})
 COUNT = b"/v1/messages/count_tokens"
@@ -30,6 +31,17 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     context_length: int | None = None
     owner: str | None = None
+    tasks: frozenset[Task] | None = None
+    """What it does, where the server tells."""
+
+
+def able(
+    kind: frozenset[Task], native: frozenset[Dialect] | None, told: frozenset[Task] | None = None
+) -> frozenset[Task]:
+    """What a model does: as servers of its ``kind`` do, in the dialects that this one speaks (``None``: not
+    known), and as it ``told`` of the model itself."""
+    tasks = kind if native is None else kind & tasks_of(native)
+    return (tasks & told or told) if told else tasks
 
 
 def answerable(native: frozenset[Dialect]) -> frozenset[Dialect]:
@@ -84,7 +96,7 @@ class HttpBackend:
                 backend=self.id,
                 node=self.node,
                 model=found.id,
-                tasks=self.tasks,
+                tasks=able(self.tasks, self.native, found.tasks),
                 context_length=found.context_length,
                 dialects=dialects,
                 native=self.native,

@@ -6,16 +6,18 @@ import asyncio
 import email.utils
 import re
 import time
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ..errors import UpstreamFailed, UpstreamTimeout
+from ..errors import UpstreamFailed, UpstreamTimeout, cause_of_status
 from ..http1 import Pool, Response
 from ..trust.secret import Secret
-from .complaints import about_clock, about_domain
+from .complaints import about_clock, about_version
 from .failures import seconds
+from .pacing import Pacing
 from .signing import VERSION, Signer
 from .target import split, trusting
 
@@ -25,12 +27,15 @@ DURATION = "1d"
 """How long a token is asked for. Managers keep every token they made, so not for minutes."""
 WINDOW = 900.0
 """Seconds by which the clocks of both sides may differ."""
+OLDEST = "v6.20230315"
+"""API version with which model services began."""
 MOST = 16 * 1024 * 1024
+_VERSION = re.compile(r"v(\d{1,4})\.(\d{8})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
 
 
 class ManagerRefused(UpstreamFailed):
-    """Keys, clock, domain or address are wrong, so that trying again changes nothing."""
+    """Keys, clock, version or address are wrong, so that trying again changes nothing."""
 
     code = "manager_refused"
 
@@ -59,6 +64,10 @@ class _Token(msgspec.Struct):
     token: str
 
 
+class _Hello(msgspec.Struct):
+    version: str
+
+
 class _Claims(msgspec.Struct):
     exp: float | None = None
 
@@ -80,7 +89,14 @@ class Manager:
         version: str = VERSION,
     ):
         self.name = name
-        self._signer = Signer(access_key, secret_key, endpoint, domain, version)
+        self.pacing = Pacing()
+        """When it may be asked for news."""
+        self._sign_as = partial(Signer, access_key, secret_key, endpoint, domain)
+        self._version = version
+        """The newest API version that may be asked for."""
+        self._signer = self._sign_as(version)
+        self._agreed = False
+        """Whether the manager told its API version."""
         host, port, secure, _ = split(endpoint)
         self._pool = Pool(host, port, tls=trusting() if secure else None)
 
@@ -110,8 +126,56 @@ class Manager:
 
     async def _ask(self, method: str, path: str, body: bytes = b"") -> tuple[bytes, float]:
         """The body of the answer, and the manager's clock."""
+        wait = self.pacing.barred - time.monotonic()
+        if wait > 0:
+            raise UpstreamFailed(
+                f"The manager of {self.name} answered 429: it was asked too often, and is left alone for"
+                f" another {wait:.0f} s.",
+                retry_after=wait,
+                cause="limit",
+            )
+        try:
+            if not self._agreed:
+                await self._agree()
+            exchange, answer = await self._send(method, path, body)
+        except UpstreamFailed:
+            if method == "GET":
+                self.pacing.silent(time.monotonic())
+            raise
+        clock = _clock(exchange)
+        if exchange.status not in (200, 201):
+            error = self._refusal(path, exchange, answer, clock)
+            if exchange.status == 429:
+                self.pacing.limited(time.monotonic(), error.retry_after)
+            elif method == "GET":
+                self.pacing.failed(time.monotonic())
+            raise error
+        if method == "GET":
+            told = (_number(exchange, name) for name in (b"limit", b"remaining", b"window"))
+            self.pacing.answered(time.monotonic(), *told)
+        return answer, time.time() if clock is None else clock
+
+    async def _agree(self) -> None:
+        """Take the older of both API versions, as the official client does; the manager tells its own to
+        anybody, and refuses one that it does not know."""
+        exchange, answer = await self._send("GET", "/", b"", signed=False)
+        try:
+            told = msgspec.json.decode(answer, type=_Hello).version if exchange.status == 200 else ""
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            told = ""
+        theirs, ours = _parsed(told), _parsed(self._version)
+        older = theirs is not None and ours is not None and theirs < ours
+        self._signer = self._sign_as(told if older else self._version)
+        self._agreed = True
+
+    async def _send(
+        self, method: str, path: str, body: bytes, *, signed: bool = True
+    ) -> tuple[Response, bytes]:
+        """The head of the answer and its body. Raises :class:`UpstreamFailed` where there is none."""
         rel_url = self._signer.prefix + path
-        headers = self._signer.headers(method, rel_url, "application/json" if body else None)
+        headers = {"Host": self._signer.host}
+        if signed:
+            headers = self._signer.headers(method, rel_url, "application/json" if body else None)
         lines = [f"{method} {rel_url} HTTP/1.1"] + [f"{name}: {value}" for name, value in headers.items()]
         lines += ["User-Agent: bago-jupyter", "Accept: application/json"]
         if body:
@@ -121,7 +185,7 @@ class Manager:
             async with asyncio.timeout(TIMEOUT):
                 exchange = await self._pool.send(head, body, TIMEOUT)
                 try:
-                    answer = await exchange.read_all(MOST)
+                    return exchange, await exchange.read_all(MOST)
                 finally:
                     exchange.close()
         except TimeoutError:
@@ -129,11 +193,9 @@ class Manager:
                 f"The manager of {self.name} ({self._signer.host}) sent no whole answer within {TIMEOUT:g} s."
             ) from None
         except UpstreamFailed as error:
-            raise type(error)(f"The manager of {self.name} cannot be asked: {error.message}") from None
-        clock = _clock(exchange)
-        if exchange.status not in (200, 201):
-            raise self._refusal(path, exchange, answer, clock)
-        return answer, time.time() if clock is None else clock
+            raise type(error)(
+                f"The manager of {self.name} cannot be asked: {error.message}", cause=error.cause
+            ) from None
 
     def _refusal(self, path: str, exchange: Response, answer: bytes, clock: float | None) -> UpstreamFailed:
         status, said = exchange.status, _said(answer)
@@ -150,8 +212,12 @@ class Manager:
                 f"{manager} does not take the access key and secret key ({what}); check both, and that the"
                 f" URL is the manager's own."
             )
-        if about_domain(said) and status in (400, 403, 404):
-            return ManagerRefused(f"{manager} does not take the domain {self._signer.domain!r} ({what}).")
+        if status == 400 and about_version(said):
+            self._agreed = False  # it may have been replaced by another one since it told its version
+            return ManagerRefused(
+                f"{manager} does not know the API version {self._signer.version} ({what}); give an older one"
+                f" as the connection's version, {OLDEST} or newer."
+            )
         if status == 403:
             return ManagerRefused(f"{manager} forbids this to the access key ({what}).")
         if status in (301, 302, 307, 308):
@@ -165,7 +231,9 @@ class Manager:
                 f" the URL must be that of a Backend.AI manager."
             )
         return UpstreamFailed(
-            f"{manager} answered {what}.", retry_after=seconds(exchange.header(b"retry-after"))
+            f"{manager} answered {what}.",
+            retry_after=seconds(exchange.header(b"retry-after")),
+            cause=cause_of_status(status) if status >= 429 else None,
         )
 
     def _decode(self, body: bytes, type: Any, what: str) -> Any:
@@ -189,6 +257,21 @@ def expiry(token: str) -> float | None:
         payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         return msgspec.json.decode(payload, type=_Claims).exp
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
+        return None
+
+
+def _parsed(version: str) -> tuple[int, str] | None:
+    """``v9.20250722`` as something that can be compared; ``None`` for what is no such version."""
+    match = _VERSION.fullmatch(version)
+    return (int(match[1]), match[2]) if match else None
+
+
+def _number(exchange: Response, name: bytes) -> float | None:
+    """What ``X-RateLimit-NAME`` says, if it does."""
+    value = exchange.header(b"x-ratelimit-" + name)
+    try:
+        return float(value.decode("latin-1")) if value is not None else None
+    except ValueError:
         return None
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
-
-import msgspec
 
 from ..errors import BagoError, UpstreamFailed
 from ..http1 import Response
 from ..router.breaker import counts
+from ..router.shape import Dialect
 from .base import Request
 from .failures import OURS
 from .http import Found
 from .manager import TIMEOUT, Listed, Manager
+from .modellist import NotAList, read_models
+from .probing import PATHS, speaks
 from .target import Target
 
 REST = 5.0
@@ -23,27 +25,13 @@ RENEW = 600.0
 """Seconds before the end of a token at which a new one is minted, at most a quarter of its life."""
 MOST = 16 * 1024 * 1024
 """Bytes of a list of models."""
-MOST_MODELS = 10_000
-MAX_NAME = 512
-LONGEST_CONTEXT = 1 << 40
-"""Tokens; what claims more is not believed."""
-
-
-class _Meta(msgspec.Struct):
-    n_ctx: int | None = None
-
-
-class _Model(msgspec.Struct):
-    id: str
-    owned_by: str | None = None
-    max_model_len: int | None = None
-    """vLLM, SGLang."""
-    meta: _Meta | None = None
-    """llama-server."""
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
+EVERY = 60.0
+"""Seconds after which a service that answered is asked for its models again; a request's answer counts."""
+SOON = 5.0
+"""The same after it failed; doubled up to :data:`SELDOM` the longer it does."""
+SELDOM = 30.0
+LISTED = 300.0
+"""Seconds after which its models are listed anew, whatever it answered since."""
 
 
 class Service:
@@ -56,8 +44,14 @@ class Service:
         assert listed.service_endpoint is not None
         self.listed = listed
         self.models: dict[str, Found] = {}
+        self.native: frozenset[Dialect] | None = None
+        """What it speaks, once that was found out."""
         self.error: str | None = None
         """Why it cannot be used, as its latest check found."""
+        self.due = 0.0
+        """When to check it, by the monotonic clock."""
+        self._failures = 0
+        self._checked = 0.0
         self.in_flight = 0
         self.turn = 0
         """When it was last chosen."""
@@ -81,16 +75,27 @@ class Service:
     async def check(self) -> None:
         """Ask for its models, and renew the token if it ends soon. Raises a :class:`BagoError`.
 
-        What is known of the models stays when it fails.
+        What is known of the models stays when it fails, and so does a token that cannot be renewed.
         """
         try:
-            if self._target.key is not None and time.monotonic() >= self._renew_at:
-                await self._renew()
+            if self._target.key is not None and self._renew_at <= time.monotonic() < self._ends_at:
+                with contextlib.suppress(UpstreamFailed):
+                    await self._renew()
             self.models = await self._list()
         except BagoError as error:
             self.error = error.message
+            self.due = time.monotonic() + min(SELDOM, SOON * 2.0 ** min(self._failures, 8))
+            self._failures += 1
             raise
-        self.error, self._rests_until = None, 0.0
+        self._checked = time.monotonic()
+        self._proved()
+
+    async def learn(self) -> None:
+        """Find out what it speaks, without having it generate anything. Raises :class:`UpstreamFailed`."""
+        answers = await asyncio.gather(*(self._whole("POST", path, b"{}") for path in PATHS.values()))
+        self.native = frozenset(
+            dialect for dialect, (status, body) in zip(PATHS, answers, strict=True) if speaks(status, body)
+        )
 
     async def send(self, request: Request) -> Response:
         """Send ``request`` with a token that counts.
@@ -110,11 +115,15 @@ class Service:
             raise UpstreamFailed(f"{self.label} redirects elsewhere ({exchange.status}).")
         if counts(exchange.status):
             self.rest()
+        else:
+            self._proved()
         return exchange
 
     def rest(self) -> None:
-        """It failed: others come first for a while."""
-        self._rests_until = time.monotonic() + REST
+        """It failed: others come first for a while, and it is looked at soon."""
+        now = time.monotonic()
+        self._rests_until = now + REST
+        self.due = min(self.due, now)
 
     def retire(self) -> None:
         """It is not listed any more; what runs there may end."""
@@ -126,24 +135,32 @@ class Service:
             self._minting.cancel()
         self._target.pool.close()
 
+    def _proved(self) -> None:
+        """It answered."""
+        self.error, self._rests_until, self._failures = None, 0.0, 0
+        self.due = min(time.monotonic() + EVERY, self._checked + LISTED)
+
     async def _list(self) -> dict[str, Found]:
+        status, body = await self._whole("GET", "/v1/models")
+        if status != 200:
+            raise UpstreamFailed(f"it answered {status} when asked for its models")
+        try:
+            models = read_models(body)
+        except NotAList:
+            raise UpstreamFailed("its list of models is none that OpenAI clients know") from None
+        return {model.id: model for model in models}
+
+    async def _whole(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """The status and the body of an answer."""
         try:
             async with asyncio.timeout(TIMEOUT):
-                exchange = await self._with_token(lambda: self._target.get("/v1/models", TIMEOUT))
+                exchange = await self._with_token(lambda: self._target.ask(method, path, body, TIMEOUT))
                 try:
-                    body = await exchange.read_all(MOST)
+                    return exchange.status, await exchange.read_all(MOST)
                 finally:
                     exchange.close()
         except TimeoutError:
-            raise UpstreamFailed(f"it did not list its models within {TIMEOUT:g} s") from None
-        if exchange.status != 200:
-            raise UpstreamFailed(f"it answered {exchange.status} when asked for its models")
-        try:
-            models = msgspec.json.decode(body, type=_Models).data
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise UpstreamFailed("its list of models is none that OpenAI clients know") from None
-        fit = [model for model in models if 0 < len(model.id) <= MAX_NAME and model.id.isprintable()]
-        return {model.id: _found(model) for model in fit[:MOST_MODELS]}
+            raise UpstreamFailed(f"it sent no whole answer to {path} within {TIMEOUT:g} s") from None
 
     async def _with_token(self, send: Callable[[], Awaitable[Response]]) -> Response:
         target = self._target
@@ -194,9 +211,3 @@ class Service:
         self._minting = None
         if not task.cancelled():
             task.exception()  # those who wait for it get it; there may be none left
-
-
-def _found(model: _Model) -> Found:
-    length = model.max_model_len or (model.meta.n_ctx if model.meta else None)
-    length = length if length and 0 < length <= LONGEST_CONTEXT else None
-    return Found(id=model.id, context_length=length, owner=model.owned_by)

@@ -41,8 +41,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: int = 0
     """Lower is tried first by the policy ``priority``."""
     weight: float = 1.0
-    slots: int = 64
-    """Requests from here that run there side by side."""
+    slots: int | None = None
+    """Requests from here that run there side by side; ``None`` is learnt."""
     share: bool = False
     """Whether peers may use it."""
     models: list[str] | None = None
@@ -98,6 +98,8 @@ def checked(connection: Connection) -> Connection:
             raise SettingsError(f"The setting {field} cannot be {value!r}.", param=field)
     for field, (low, high) in _RANGES.items():
         value = getattr(connection, field)
+        if value is None:
+            continue
         if not math.isfinite(value) or not low <= value <= high:
             raise SettingsError(f"The setting {field} must be from {low:g} to {high:g}.", param=field)
     return connection

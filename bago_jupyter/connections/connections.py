@@ -21,6 +21,7 @@ from .connection import MOST_SEEN, Connection, Store, checked
 from .keychain import Keychain
 from .secretstore import Kept, Secrets
 from .secretstore import checked as checked_secret
+from .traffic import Traffic
 from .trial import Trial
 
 TRIAL = 22.0
@@ -201,6 +202,7 @@ class Connections:
     def _follow(self, entry: Connected) -> None:
         self._connected[entry.connection.name] = entry
         self._dispatcher.add(entry)
+        self._dispatcher.books.listeners[entry.id] = entry.heard
         self._measured(entry)
         entry.start()
         self._tell()
@@ -210,6 +212,7 @@ class Connections:
             connection,
             _way(connection, kept.secret if kept else None),
             kept.source if kept else "none",
+            Traffic(self._dispatcher, f"{connection.type}:{connection.name}"),
             self._told,
         )
 

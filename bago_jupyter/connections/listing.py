@@ -6,10 +6,10 @@ import asyncio
 import time
 from typing import NamedTuple
 
-import msgspec
-
 from ..backends.complaints import about_key
 from ..backends.http import Found
+from ..backends.modellist import read_models
+from ..backends.probing import NOT_THERE
 from ..backends.target import Target
 from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
 from .kinds import Kind
@@ -18,15 +18,9 @@ TIMEOUT = 10.0
 """Seconds that a probe may take."""
 MOST = 16 * 1024 * 1024
 """Bytes of a list of models."""
-MAX_NAME = 512
-MOST_MODELS = 10_000
-"""Models of one list; the rest is left out, so that no server can drown the catalogue."""
-LONGEST_CONTEXT = 1 << 40
-"""Tokens; what claims more is not believed."""
 TELLING = frozenset({"llamacpp", "vllm"})
 """Owners of models whose servers tell by ``/health`` that they are not ready. It is not asked of just any
 server: LiteLLM's and SGLang's ``/health`` have a model generate something."""
-NOT_THERE = frozenset({404, 405, 501})
 
 
 class Seen(NamedTuple):
@@ -58,44 +52,15 @@ class NoList(UpstreamFailed):
     code = "no_model_list"
 
 
-class NotAList(UpstreamFailed):
-    """Something answered, and it was no list of models."""
+class Away(UpstreamFailed):
+    """Something in front of the server says that it is not there."""
 
-    code = "not_a_model_list"
-
-
-class _Meta(msgspec.Struct):
-    n_ctx: int | None = None
+    code = "away"
 
 
-class _Where(msgspec.Struct):
-    context_length: int | None = None
-
-
-class _Bago(msgspec.Struct):
-    nodes: list[_Where] = []
-
-
-class _Model(msgspec.Struct):
-    id: str
-    owned_by: str | None = None
-    max_model_len: int | None = None
-    """vLLM, SGLang."""
-    meta: _Meta | None = None
-    """llama-server."""
-    context_length: int | None = None
-    context_window: int | None = None
-    max_input_tokens: int | None = None
-    bago: _Bago | None = None
-    """Another node of ours."""
-
-
-class _Named(msgspec.Struct):
-    id: str
-
-
-class _List(msgspec.Struct):
-    data: list[msgspec.Raw]
+def absent(error: BagoError) -> bool:
+    """Whether a server may just be starting by what came of a look at it."""
+    return isinstance(error, NoList | Away) or error.cause in ("refused", "frozen", "broken")
 
 
 async def look(target: Target, kind: Kind, name: str, timeout: float = TIMEOUT) -> Seen:
@@ -106,6 +71,8 @@ async def look(target: Target, kind: Kind, name: str, timeout: float = TIMEOUT) 
     begin = time.monotonic()
     body = await fetch(target, kind.models_path, timeout)
     latency = time.monotonic() - begin
+    if not body.strip():  # mlx_lm.server without a folder of models
+        raise NoList(f"Its {kind.models_path.partition('?')[0]} is empty, without even the form of a list.")
     models = read(body, kind)
     if kind.health or any(model.owner in TELLING for model in models):
         await _ready(target, timeout)
@@ -136,43 +103,13 @@ async def fetch(target: Target, path: str, timeout: float = TIMEOUT) -> bytes:
     if 300 <= status < 400:
         where = (exchange.header(b"location") or b"another place").decode("latin-1")[:200]
         raise UpstreamFailed(f"It redirects to {where}; give that URL.")
-    raise UpstreamFailed(f"It answered {status} to {path.partition('?')[0]}.")
+    failure = Away if status in (502, 504) else UpstreamFailed
+    raise failure(f"It answered {status} to {path.partition('?')[0]}.")
 
 
 def read(body: bytes, kind: Kind) -> tuple[Found, ...]:
-    """The models of a list in OpenAI's or Anthropic's form. Raises :class:`UpstreamFailed`."""
-    try:
-        answer = msgspec.json.decode(body, type=_List | list[msgspec.Raw])
-        listed = answer if isinstance(answer, list) else answer.data
-        models = [_model(raw) for raw in listed[:MOST_MODELS]]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        what = "HTML" if body.lstrip()[:1] == b"<" else "something else than a list of models"
-        raise NotAList(
-            f"It answered {what}; give the base URL of its API, such as http://host:8000/v1."
-        ) from None
-    found = {}
-    for model in models:
-        id = model.id.removeprefix(kind.prefix)
-        if id and len(id) <= MAX_NAME and id.isprintable():
-            found[id] = Found(id=id, context_length=_context(model), owner=model.owned_by)
-    return tuple(found.values())
-
-
-def _model(raw: msgspec.Raw) -> _Model:
-    """One entry; what is strange about it but its id does not matter."""
-    try:
-        return msgspec.json.decode(raw, type=_Model)
-    except msgspec.ValidationError:
-        return _Model(id=msgspec.json.decode(raw, type=_Named).id)
-
-
-def _context(model: _Model) -> int | None:
-    told = [model.max_model_len, model.context_length, model.context_window, model.max_input_tokens]
-    if model.meta is not None:
-        told.append(model.meta.n_ctx)
-    if model.bago is not None:
-        told += [max((node.context_length or 0 for node in model.bago.nodes), default=0)]
-    return next((length for length in told if length and 0 < length <= LONGEST_CONTEXT), None)
+    """The models of a list. Raises :class:`~bago_jupyter.backends.modellist.NotAList`."""
+    return read_models(body, kind.prefix)
 
 
 async def _ready(target: Target, timeout: float) -> None:

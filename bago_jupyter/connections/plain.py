@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..backends.base import Opened, Request
 from ..backends.http import Found, HttpBackend
@@ -13,9 +13,18 @@ from ..router import Offer
 from ..router.shape import Dialect
 from ..trust.secret import Secret
 from .connection import Connection
-from .listing import NoList, look
+from .listing import NoList, fetch, look
+from .slots import Queue, read_props, read_queue
 from .speaking import dialects
 from .trial import Trial, try_out
+
+QUEUE_TIMEOUT = 5.0
+TELLERS: dict[str | None, tuple[str, Callable[[bytes], Queue | None]]] = {
+    "vllm": ("/metrics", read_queue),
+    "sglang": ("/metrics", read_queue),
+    "llamacpp": ("/props", read_props),
+}
+"""Owners of models whose servers tell how many requests they take, or have: where, and in which form."""
 
 
 class PlainWay(HttpBackend):
@@ -39,6 +48,17 @@ class PlainWay(HttpBackend):
         self._known = known is not None
         self._doubted = False
         """Whether a request was told that the key is refused: some servers list their models without one."""
+        self.trouble: str | None = None
+
+    async def queue(self) -> Queue | None:
+        teller = next((TELLERS[found.owner] for found in self.found if found.owner in TELLERS), None)
+        if teller is None:
+            return None
+        path, read = teller
+        return read(await fetch(self.target, path, QUEUE_TIMEOUT))
+
+    def pause(self) -> float | None:
+        return None
 
     def offers(self) -> Iterable[Offer]:
         return super().offers() if self._known else ()
@@ -59,8 +79,8 @@ class PlainWay(HttpBackend):
                 raise
             found, latency = self._named(), time.monotonic() - begin
         else:
-            found, latency = seen.models, seen.latency
-        if not self._known:
+            found, latency = seen.models or self._named(), seen.latency
+        if not self._known or {model.id for model in found} != {model.id for model in self.found}:
             self._learn(await dialects(self.target, timeout))
         elif self._doubted and self.native:
             await dialects(self.target, timeout, sorted(self.native)[:1])

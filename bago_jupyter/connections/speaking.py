@@ -5,20 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from ..backends.complaints import about_model
+from ..backends.probing import PATHS, speaks
 from ..backends.target import Target
 from ..errors import UpstreamFailed
 from ..router.shape import Dialect
-from .listing import NOT_THERE, TIMEOUT, KeyRefused
-
-PATHS: dict[Dialect, str] = {
-    "chat": "/v1/chat/completions",
-    "completions": "/v1/completions",
-    "embeddings": "/v1/embeddings",
-    "rerank": "/v1/rerank",
-    "responses": "/v1/responses",
-    "messages": "/v1/messages",
-}
+from .listing import TIMEOUT, KeyRefused
 
 
 async def dialects(
@@ -26,8 +17,7 @@ async def dialects(
 ) -> frozenset[Dialect]:
     """Those of ``only`` that the server at ``target`` speaks.
 
-    An empty object is sent to each path. It lacks all that a request needs, so nothing is generated: a
-    server that knows the path complains about it, another one says that there is no such path.
+    An empty object is sent to each path. It lacks all that a request needs, so nothing is generated.
     Raises :class:`KeyRefused` and :class:`UpstreamFailed`.
     """
     asked = list(only)
@@ -49,6 +39,4 @@ async def _speaks(target: Target, path: str, timeout: float) -> bool:
         raise KeyRefused(
             f"the key is refused ({exchange.status})" if target.key else f"it wants a key ({exchange.status})"
         )
-    if exchange.status == 404:
-        return about_model(body)
-    return exchange.status not in NOT_THERE
+    return speaks(exchange.status, body)

@@ -13,13 +13,15 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from ..backends.modellist import NotAList
+from ..backends.probing import PATHS
 from ..backends.target import Target, split, trusting
 from ..errors import BagoError, UpstreamFailed
 from ..router.shape import Dialect
 from ..wire import Hop
 from .connection import Connection
-from .listing import TIMEOUT, KeyRefused, NoList, NotAList, Seen, Warming, look
-from .speaking import PATHS, dialects
+from .listing import TIMEOUT, KeyRefused, NoList, Seen, Warming, look
+from .speaking import dialects
 
 T = TypeVar("T")
 NAMED = 5
@@ -177,12 +179,13 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
             named = " Name its models." if trial.native else ""
             fails("models listed", missing + advice + named, "models" if trial.native else None)
         trial.seen = Seen((), time.monotonic() - begin)
-    elif trial.seen is not None and connection.models:
+    elif trial.seen is not None and trial.seen.models and connection.models:
         listed = {model.id for model in trial.seen.models}
         if not listed.intersection(connection.models):
             told = f"It lists no {', '.join(connection.models[:NAMED])}, only {_some(sorted(listed))}"
             fails("models listed", f"{told}; choose others.")
     count = len(trial.seen.models) if trial.seen else 0
+    taken = "none; the named ones are used" if not count and connection.models else f"{count}"
     if not count and not connection.models:
         fails("models listed", "It lists none; load one there.")
     trial.hops.append(
@@ -190,7 +193,7 @@ async def _ask(trial: Trial, connection: Connection, target: Target, timeout: fl
             name="models listed",
             ok=True,
             seconds=0.0,
-            said=f"{count}" if missing is None else "none; the named ones are used",
+            said=taken,
         )
     )
 

@@ -36,6 +36,8 @@ class Breaker(msgspec.Struct, kw_only=True):
     pause: float = FIRST_PAUSE
     until: float = 0.0
     reason: str | None = None
+    told: bool = False
+    """Whether the backend itself said when to come back."""
     probing: bool = False
     """Whether a single request was let through after the pause and is still out."""
 
@@ -55,7 +57,7 @@ class Breaker(msgspec.Struct, kw_only=True):
     def succeeded(self) -> None:
         """The backend answered: forget what was."""
         self.failures, self.pause, self.until = 0, FIRST_PAUSE, 0.0
-        self.reason, self.probing = None, False
+        self.reason, self.told, self.probing = None, False, False
 
     def failed(self, now: float, reason: str, cause: Cause, retry_after: float | None = None) -> None:
         """The backend failed; ``retry_after`` is its own word on when to come back, in seconds."""
@@ -66,9 +68,9 @@ class Breaker(msgspec.Struct, kw_only=True):
             self.failures += 1
         if retry_after is not None:  # 0 is often said where nobody thought about it
             wanted = max(FIRST_PAUSE, min(retry_after, LONGEST_RETRY_AFTER))
-            self.until = max(self.until, now + wanted)
+            self.until, self.told = max(self.until, now + wanted), True
         elif now >= self.until:  # what was in flight when it broke fails too, and is no further sign
-            self.until = now + self.pause
+            self.until, self.told = now + self.pause, False
             self.pause = min(MAX_PAUSE, self.pause * 2)
         self.probing = False
 
@@ -138,8 +140,14 @@ class Breakers:
             breaker.left()
         self.all.setdefault(key, Breaker()).failed(now, reason, cause, retry_after)
 
+    def relent(self, backend: str) -> None:
+        """There is a sign that the backend may be well again: end its pauses, but those that it asked for."""
+        for (of, _), breaker in self.all.items():
+            if of == backend and not breaker.told:
+                breaker.until = 0.0
+
     def forget(self, backend: str) -> None:
-        """The backend is gone, or known to be well again."""
+        """The backend is gone."""
         for key in [key for key in self.all if key[0] == backend]:
             del self.all[key]
 

@@ -45,7 +45,7 @@ _CONNECTION: tuple[str, ...] = (
     "listed",
     "key",
 )
-_CONNECTION += ("priority", "weight", "slots", "share", "key_env", "domain", "version")
+_CONNECTION += ("priority", "weight", "slots", "slots_from", "share", "key_env", "domain", "version")
 _KEY = ("id", "state", "expires", "name", "used_by")
 _WANTED = frozenset({"name", "type", "url", "secret", "key_env", "access_key", "domain", "version"})
 _WANTED |= {"models", "force"}

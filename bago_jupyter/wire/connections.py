@@ -68,6 +68,9 @@ class ConnectionInfo(Message):
     priority: int = 0
     weight: float = 1.0
     slots: int = 64
+    """Requests from here that run there side by side."""
+    slots_from: Literal["set", "measured", "guessed"] = "guessed"
+    """Who says so: the owner of the connection, the server, or what is usual and how late it answers."""
     share: bool = False
     history: list[Turn] = []
     hops: list[Hop] = []
@@ -87,7 +90,8 @@ class ConnectionWanted(Message, forbid_unknown_fields=True):
     in_routing: bool = True
     priority: int = 0
     weight: float = 1.0
-    slots: int = 64
+    slots: int | None = None
+    """``None`` has them learnt."""
     share: bool = False
     models: list[str] | None = None
     access_key: str | None = None
@@ -109,7 +113,7 @@ class ConnectionSettings(Message, forbid_unknown_fields=True, omit_defaults=True
     in_routing: bool | UnsetType = UNSET
     priority: int | UnsetType = UNSET
     weight: float | UnsetType = UNSET
-    slots: int | UnsetType = UNSET
+    slots: int | UnsetType | None = UNSET
     share: bool | UnsetType = UNSET
     access_key: str | UnsetType = UNSET
     domain: str | UnsetType | None = UNSET

@@ -9,7 +9,7 @@ import pytest
 from bago_jupyter.backends import Request
 from bago_jupyter.backends.books import Books, verdict
 from bago_jupyter.backends.record import Record
-from bago_jupyter.errors import UpstreamFailed
+from bago_jupyter.errors import BagoError, Unsupported, UpstreamFailed
 from bago_jupyter.events import Bus
 from bago_jupyter.router import Offer, Row, Shape
 from bago_jupyter.router.outcome import CANCELLED, OK, Ending, failed
@@ -94,6 +94,45 @@ def test_an_ending_counts_once_in_each_book(status: int | None, ending: Ending) 
         }
     assert not books.flying and books.counts().in_flight == 0
     assert (record.told().verdict, record.told().outcome) == (kind, ending.outcome)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, None, "ok"),
+        (422, None, "ok"),
+        (500, None, "ok"),  # llama-server's, for what a client got wrong
+        (None, Unsupported("It cannot see pictures."), "ok"),
+        (401, None, "failed"),
+        (404, None, "failed"),
+        (502, UpstreamFailed("It answered 502."), "failed"),
+    ],
+)
+def test_a_clients_mistake_is_no_failure_of_the_backend(
+    status: int | None, error: BagoError | None, kind: str
+) -> None:
+    books = Books(Bus())
+    record, load = asked(books), books.load(OFFER)
+    books.reserve(OFFER, ROW.cost)
+    flight = books.took_off(record, ROW, load, time.monotonic())
+    books.landed(flight, status, failed(error) if error else OK, error, time.monotonic())
+    assert (load.ok, load.failed) == ((1, 0) if kind == "ok" else (0, 1))
+
+
+def test_who_listens_hears_of_failures_and_of_the_answers_after_them() -> None:
+    books, heard = Books(Bus()), []
+    books.listeners["b"] = heard.append
+    for status, error in (
+        (200, None),
+        (502, UpstreamFailed("It broke.")),
+        (429, BagoError("Too much.", cause="limit")),
+        (400, None),
+        (200, None),
+    ):
+        record, load = asked(books), books.reserve(OFFER, ROW.cost)
+        flight = books.took_off(record, ROW, load, time.monotonic())
+        books.landed(flight, status, failed(error) if error else OK, error, time.monotonic())
+    assert heard == ["It broke.", None, None]
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_the_manager_may_live_under_a_prefix(prefix: str) -> None:
             await cluster.refresh()
             assert (await cluster.ask())[0] == 200
             paths = [parse(call)[1] for call in cluster.manager.server.calls]
-            assert paths == [f"{prefix}/services", f"{prefix}/services/{service.id}/token"]
+            assert paths == [prefix + rest for rest in ("/", "/services", f"/services/{service.id}/token")]
 
     run(main())
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clusters import Cluster, run, says
 from faults import Call
-from manager import SECRET_KEY, ModelService
+from manager import OTHERS_KEY, SECRET_KEY, ModelService, parse
 
 from bago_jupyter.backends.manager import ManagerRefused, expiry
 from bago_jupyter.errors import UpstreamFailed
@@ -56,14 +56,24 @@ def test_a_wrong_clock_is_told_without_a_date_too() -> None:
     [
         ({"secret_key": Secret("another")}, "does not take the access key and secret key"),
         ({"access_key": "AKIANOBODY"}, "Access key not found"),
-        ({"domain": "elsewhere"}, "does not take the domain 'elsewhere'"),
     ],
-    ids=["secret key", "access key", "domain"],
+    ids=["secret key", "access key"],
 )
-def test_wrong_keys_and_domains_are_told(options: dict[str, Any], said: str) -> None:
+def test_wrong_keys_are_told(options: dict[str, Any], said: str) -> None:
     async def main() -> None:
         async with Cluster(ModelService("s", ["m"], says("hi")), **options) as cluster:
             assert said in await refusal(cluster)
+
+    run(main())
+
+
+def test_only_the_callers_own_services_are_listed() -> None:
+    async def main() -> None:
+        own, other = ModelService("own", ["m"], says("1")), ModelService("other", ["n"], says("2"))
+        other.owner = OTHERS_KEY
+        async with Cluster(own, other) as cluster:
+            await cluster.refresh()
+            assert [offer.model for offer in cluster.backend.offers()] == ["m"]
 
     run(main())
 
@@ -120,6 +130,71 @@ def test_a_manager_that_is_down_takes_nothing_away() -> None:
             with pytest.raises(UpstreamFailed, match="service s of cluster: The manager of cluster cannot"):
                 await cluster.ask()
             assert cluster.in_flight == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("release", "asked", "agreed"),
+    [
+        ("23.09.10", None, "v7.20230615"),
+        ("26.9.6", None, "v9.20250722"),
+        ("26.9.6", "v8.20240315", "v8.20240315"),
+        ("23.09.10", "v6.20230315", "v6.20230315"),
+    ],
+)
+def test_the_older_api_version_is_taken(release: str, asked: str | None, agreed: str) -> None:
+    async def main() -> None:
+        options = {"version": asked} if asked else {}
+        async with Cluster(ModelService("s", ["m"], says("hi")), **options) as cluster:
+            cluster.manager.release = release
+            await cluster.refresh()
+            assert (await cluster.ask())[0] == 200
+            hello, *signed = [parse(call) for call in cluster.manager.server.calls]
+            assert hello[:2] == ("GET", "/") and "authorization" not in hello[2]
+            assert {headers["x-backendai-version"] for _, _, headers in signed} == {agreed}
+            await cluster.refresh()
+            assert [parse(call)[1] for call in cluster.manager.server.calls].count("/") == 1
+
+    run(main())
+
+
+def test_a_version_that_nobody_told_is_refused_with_what_to_do_and_asked_for_anew() -> None:
+    async def main() -> None:
+        async def silent(call: Call) -> bool:
+            if parse(call)[1] != "/":
+                return False
+            await call.json(b'{"title":"Unknown URL path."}', 404)
+            return True
+
+        async with Cluster(ModelService("s", ["m"], says("hi"))) as cluster:
+            cluster.manager.release = "23.09.10"
+            cluster.manager.before = silent
+            message = await refusal(cluster)
+            assert "does not know the API version v9.20250722" in message and "give an older one" in message
+            cluster.manager.before = None
+            await cluster.refresh()
+            assert (await cluster.ask())[0] == 200
+
+    run(main())
+
+
+def test_a_manager_that_was_asked_too_often_is_left_alone() -> None:
+    async def main() -> None:
+        service = ModelService("s", ["m"], says("hi"))
+        async with Cluster(service) as cluster:
+            await cluster.refresh()
+            cluster.manager.rate_limit = 0
+            with pytest.raises(UpstreamFailed, match="You have reached your API query rate limit"):
+                await cluster.refresh()
+            asked = len(cluster.manager.server.calls)
+            cluster.manager.revoke(service)
+            for _ in range(3):
+                with pytest.raises(UpstreamFailed, match="left alone for another 60 s"):
+                    await cluster.refresh()
+                with pytest.raises(UpstreamFailed, match="left alone for another 60 s"):
+                    await cluster.backend._services[service.id]._renew()
+            assert len(cluster.manager.server.calls) == asked
 
     run(main())
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from clusters import Cluster, bearers, run, says
+from clusters import Cluster, answers, bearers, run, says
 from faults import Call, Faults
 from manager import SECRET_KEY, ModelService
 
@@ -127,6 +127,62 @@ def test_a_token_is_renewed_ahead_of_its_end(monkeypatch: pytest.MonkeyPatch) ->
             await cluster.ask()
             first, second, third = cluster.manager.minted_for(service)
             assert bearers(service) == [first, first, second, second, third]
+
+    run(main())
+
+
+def test_a_token_that_cannot_be_renewed_stays_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("bago_jupyter.backends.service.time", SimpleNamespace(monotonic=lambda: now))
+
+    async def main() -> None:
+        nonlocal now
+        service = ModelService("s", ["m"], says("hi"))
+        service.life = 1000.0
+        async with Cluster(service) as cluster:
+            await cluster.refresh()
+
+            async def fails(call: Call) -> bool:
+                if b"/token" in call.head:
+                    await call.json(b'{"title":"Busy"}', 503)
+                return b"/token" in call.head
+
+            cluster.manager.before = fails
+            now += 800
+            await cluster.refresh()
+            assert not cluster.backend.errors and (await cluster.ask())[0] == 200
+            assert len(bearers(service)) == 3 and len(cluster.manager.minted) == 1
+
+    run(main())
+
+
+def test_an_answer_to_a_request_counts_as_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("bago_jupyter.backends.service.time", SimpleNamespace(monotonic=lambda: now))
+
+    async def main() -> None:
+        nonlocal now
+        made = ModelService("s", ["m"], says("hi"))
+        async with Cluster(made) as cluster:
+            await cluster.refresh()
+            (service,) = cluster.backend._services.values()
+            assert service.due == 1060.0
+            now += 50
+            await cluster.ask()
+            assert service.due == 1110.0
+            now = 1290.0
+            await cluster.ask()
+            assert service.due == 1300.0  # the models are listed anew all the same
+            made.answer = answers(502)
+            await cluster.ask()
+            assert service.due == 1290.0
+            made.refuses = 403
+            for wait in (5.0, 10.0, 20.0, 30.0, 30.0):
+                await cluster.backend.check([service])
+                assert service.error and service.due == now + wait
+            made.refuses, made.answer = 0, says("hi")
+            await cluster.ask()
+            assert service.error is None
 
     run(main())
 

@@ -54,6 +54,7 @@ class House:
         body = json.dumps({"model": model, "messages": []}).encode()
         request = Request(id=f"r{self.asked}", path=b"/v1/chat/completions", body=body)
         request.model = model
+        request.stream = shape.get("stream", False)
         answer = await self.dispatcher.open(request, Shape(model=model, **shape))
         parts = b""
         while part := await answer.read():

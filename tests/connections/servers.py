@@ -29,6 +29,8 @@ class Server:
         self.list_status = 200
         self.health_status = 404
         self.owner = "test"
+        self.broken = 0
+        """Status of the answers to requests that would have a model generate something."""
         self.generated: list[bytes] = []
         """Bodies of requests that had a model generate something."""
 
@@ -47,7 +49,10 @@ class Server:
             await call.json(b'{"error":{"message":"messages is required"}}', 400)
         else:
             self.generated.append(call.body)
-            await call.json(ANSWER)
+            if self.broken:
+                await call.json(b'{"error":{"message":"It fails."}}', self.broken)
+            else:
+                await call.json(ANSWER)
 
 
 @asynccontextmanager

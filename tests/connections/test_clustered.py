@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from clusters import answers, run, says
 from connections.house import house, until
+from faults import Call
 from manager import ACCESS_KEY, SECRET_KEY, Manager, ModelService
 
+from bago_jupyter.backends import pacing, service
+from bago_jupyter.connections.clustered import ClusterWay
 from bago_jupyter.connections.connections import TrialFailed
 from bago_jupyter.errors import SettingsError
 from bago_jupyter.trust.secret import Secret
@@ -67,6 +71,83 @@ def test_a_service_that_fails_hides_none_of_the_others(tmp_path: Path) -> None:
             entry = await here.add(manager.url, "cluster", key=SECRET_KEY, **TYPE)
             await until(lambda: entry.state.state == "healthy")
             assert b"hi" in (await here.ask("m"))["body"]
+
+    run(main())
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that is asked from time to time, in a rhythm for tests."""
+    monkeypatch.setattr(pacing, "NEWS", 0.02)
+    monkeypatch.setattr(service, "EVERY", 0.02)
+    monkeypatch.setattr(ClusterWay, "pause", lambda self: 0.02)
+
+
+async def gone(manager: Manager) -> None:
+    manager.server._server.close()
+    for task in list(manager.server._tasks):
+        task.cancel()
+
+
+async def over_its_limit(manager: Manager) -> None:
+    manager.rate_limit = 0
+
+
+async def forgets_the_key(manager: Manager) -> None:
+    async def refuse(call: Call) -> bool:
+        await call.json(b'{"title":"Credential/signature mismatch.","msg":"Access key not found"}', 401)
+        return True
+
+    manager.before = refuse
+
+
+@pytest.mark.parametrize("fails", [gone, over_its_limit, forgets_the_key], ids=lambda fails: fails.__name__)
+def test_a_manager_that_fails_only_stops_news(
+    tmp_path: Path, hasty: None, fails: Callable[[Manager], Awaitable[None]]
+) -> None:
+    async def main() -> None:
+        llama = ModelService("llama", ["m"], says("hi"))
+        async with Manager(llama) as manager, house(tmp_path) as here:
+            entry = await here.add(manager.url, "cluster", key=SECRET_KEY, **TYPE)
+            await until(lambda: entry.state.state == "healthy")
+            await fails(manager)
+            checks = len(llama.server.calls)
+            await until(lambda: entry.state.error is not None and len(llama.server.calls) > checks + 10)
+            assert entry.state.state == "healthy" and "manager of cluster" in entry.state.error
+            assert b"hi" in (await here.ask("cluster/m"))["body"]
+            assert [change.state for change in entry.state.history] == ["healthy"]
+            llama.refuses = 403  # and its health is that of its services
+            await until(lambda: entry.state.state == "unhealthy")
+
+    run(main())
+
+
+def test_looking_often_asks_the_manager_no_more_often(tmp_path: Path) -> None:
+    async def main() -> None:
+        llama = ModelService("llama", ["m"], says("hi"))
+        async with Manager(llama) as manager, house(tmp_path) as here:
+            entry = await here.add(manager.url, "cluster", key=SECRET_KEY, **TYPE)
+            await until(lambda: entry.state.state == "healthy")
+            asked, checks = len(manager.server.calls), len(llama.server.calls)
+            for _ in range(20):
+                await entry.probe()
+            assert len(manager.server.calls) == asked and len(llama.server.calls) == checks
+            assert 50 < entry.way.pause() <= 60
+            await here.all.try_out("cluster")  # but whoever wants to know is told
+            assert len(manager.server.calls) == asked + 1
+
+    run(main())
+
+
+def test_a_service_of_embeddings_is_no_chat_model(tmp_path: Path) -> None:
+    async def main() -> None:
+        chats = ModelService("chats", ["c"], says("hi"), speaks=("chat/completions", "completions"))
+        embeds = ModelService("embeds", ["e"], says("hi"), speaks=("embeddings",))
+        async with Manager(chats, embeds) as manager, house(tmp_path) as here:
+            await here.add(manager.url, "cluster", key=SECRET_KEY, **TYPE)
+            tasks = {offer.model: offer.tasks for offer in here.dispatcher.table.offers}
+            assert tasks == {"c": {"generate"}, "e": {"embed"}}
+            assert not chats.asked and not embeds.asked
 
     run(main())
 

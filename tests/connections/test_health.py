@@ -12,7 +12,7 @@ def test_the_first_answer_makes_it_healthy_and_three_failures_unhealthy() -> Non
     assert change is not None
     assert (state.state, state.interval, state.latency) == ("healthy", 30.0, 0.01)
     assert state.failed(2.0, "refused") is None
-    assert (state.state, state.interval, state.error) == ("healthy", 5.0, "refused")
+    assert (state.state, state.interval, state.error) == ("healthy", 1.0, "refused")
     assert state.failed(3.0, "refused") is None
     change = state.failed(4.0, "refused")
     assert change is not None
@@ -35,16 +35,61 @@ def test_an_unhealthy_one_is_probed_ever_more_rarely_and_comes_back_after_two_an
     for at in range(3):
         state.failed(at, "down")
     waits = [state.interval]
-    for at in range(3, 8):
+    for at in range(3, 80):
         assert state.failed(at, "down") is None
         waits.append(state.interval)
-    assert waits == [5.0, 10.0, 20.0, 30.0, 30.0, 30.0]
+    assert waits[:57] == [5.0] * 57 and waits[57:] == [30.0] * 21
     assert state.ok(9.0, 0.02) is None
-    assert (state.state, state.interval) == ("unhealthy", 5.0)
+    assert (state.state, state.interval) == ("unhealthy", 1.0)
     change = state.ok(10.0, 0.02)
     assert change is not None
     assert (change.state, change.reason) == ("healthy", "it answers again")
     assert [turn.state for turn in state.history] == ["unhealthy", "healthy"]
+
+
+def test_where_trying_again_changes_nothing_it_is_asked_rarely() -> None:
+    state = State()
+    state.failed(0.0, "the key is refused (401)", certain=True, lasting=True)
+    assert state.interval == 30.0
+    state.failed(1.0, "it refused the connection")
+    assert state.interval == 5.0
+
+
+def test_what_is_away_and_was_there_before_is_waited_for() -> None:
+    state = State()
+    state.ok(0.0, 0.01)
+    assert state.away(1.0, "it hangs") is None and state.interval == 1.0
+    assert state.away(2.0, "it hangs") is None
+    change = state.away(3.0, "it hangs")
+    assert change is not None and (change.state, state.interval) == ("warming", 1.0)
+    assert change.reason == "it hangs; it was there before, and may be starting"
+    assert state.away(3.0 + WARMING_FOR, "it hangs") is not None and state.state == "unhealthy"
+    assert state.away(4.0 + WARMING_FOR, "it hangs") is not None and state.state == "unhealthy"
+    state.ok(5.0 + WARMING_FOR, 0.01)
+    assert state.ok(6.0 + WARMING_FOR, 0.01) is not None
+    assert state.away(7.0 + WARMING_FOR, "it refused the connection", certain=True) is not None
+    assert state.state == "warming"
+    assert state.ok(8.0 + WARMING_FOR, 0.01) is not None and state.state == "healthy"
+
+
+def test_requests_that_fail_in_a_row_make_it_unhealthy_until_one_is_served() -> None:
+    state = State()
+    state.ok(0.0, 0.01)
+    for at in range(2):
+        assert state.let_down(at, "it answered 502") is None
+    assert state.served(2.0) is None
+    for at in range(3):
+        change = state.let_down(at, "it answered 502")
+    assert change is not None
+    assert (change.state, change.reason) == ("unhealthy", "its last 3 requests failed: it answered 502")
+    assert state.ok(5.0, 0.01) is None and state.ok(6.0, 0.01) is None and state.lets_down
+    assert state.state == "unhealthy" and state.interval == 5.0
+    assert state.served(7.0) is not None and state.state == "healthy"
+    for at in range(3):
+        state.let_down(at, "it answered 502")
+    state.away(9.0, "it refused the connection", certain=True)
+    assert state.state == "warming" and not state.lets_down
+    assert state.ok(10.0, 0.01) is not None and state.state == "healthy"
 
 
 def test_a_close_look_needs_no_second_one() -> None:

@@ -10,9 +10,10 @@ import pytest
 from connections.servers import Server
 from faults import Call, Faults
 
+from bago_jupyter.backends.modellist import MOST_MODELS
 from bago_jupyter.backends.target import Target
 from bago_jupyter.connections.kinds import KINDS
-from bago_jupyter.connections.listing import MOST_MODELS, KeyRefused, Warming, fetch, look, read
+from bago_jupyter.connections.listing import KeyRefused, Warming, fetch, look, read
 from bago_jupyter.errors import UpstreamFailed
 
 OPENAI = KINDS["openai"]
@@ -33,6 +34,10 @@ def run(coroutine: Any) -> Any:
         ({"bago": {"nodes": [{"context_length": 4096}, {"context_length": None}]}}, 4096),
         ({"max_model_len": "much", "meta": []}, None),
         ({"created": 1, "object": "model"}, None),
+        ({"metadata": {"max_request_context_length": 4096}, "owned_by": "ray"}, 4096),
+        ({"rayllm_metadata": {"max_request_context_length": 2048.0}}, 2048),
+        ({"metadata": ["?"], "owned_by": 7, "context_length": 512}, 512),
+        ({"bago": {"nodes": ["?", {"context_length": "x"}]}}, None),
         ({"max_model_len": 10**300}, None),
         ({"max_model_len": -1, "context_length": 4096}, 4096),
     ],
@@ -41,6 +46,25 @@ def test_context_lengths(entry: dict[str, Any], context: int | None) -> None:
     body = msgspec.json.encode({"data": [{"id": "m", **entry}]})
     (found,) = read(body, OPENAI)
     assert (found.id, found.context_length) == ("m", context)
+
+
+@pytest.mark.parametrize(
+    ("entry", "tasks"),
+    [
+        ({}, None),
+        ({"type": "model"}, None),
+        ({"type": "embedding"}, {"embed"}),  # Together
+        ({"type": "llm"}, {"generate"}),  # LM Studio
+        ({"mode": "rerank"}, {"rerank"}),  # LiteLLM
+        ({"capabilities": ["completion", "multimodal"]}, {"generate"}),  # llama-server
+        ({"capabilities": {"completion_chat": True, "vision": True, "embedding": False}}, {"generate"}),
+        ({"bago": {"nodes": [{"tasks": ["generate"]}, {"tasks": ["embed", "?"]}]}}, {"generate", "embed"}),
+        ({"type": ["?"], "mode": {}, "capabilities": 7, "bago": {"nodes": {}}}, None),
+    ],
+)
+def test_what_models_are_said_to_do(entry: dict[str, Any], tasks: set[str] | None) -> None:
+    (found,) = read(msgspec.json.encode({"data": [{"id": "m", **entry}]}), OPENAI)
+    assert found.tasks == tasks
 
 
 def test_names() -> None:

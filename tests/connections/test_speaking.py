@@ -9,9 +9,10 @@ import pytest
 from connections.servers import Server
 from faults import Call, Faults
 
+from bago_jupyter.backends.probing import PATHS
 from bago_jupyter.backends.target import Target
 from bago_jupyter.connections.listing import KeyRefused
-from bago_jupyter.connections.speaking import PATHS, dialects
+from bago_jupyter.connections.speaking import dialects
 from bago_jupyter.errors import UpstreamFailed
 
 

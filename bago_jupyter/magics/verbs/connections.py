@@ -98,7 +98,7 @@ def show(session: Session, given: Given) -> None:
         ("in routing", _word(info.in_routing)),
         ("priority", info.priority),
         ("weight", f"{info.weight:g}"),
-        ("slots", info.slots),
+        ("slots", f"{info.slots} ({info.slots_from})"),
         ("shared", _word(info.share)),
         ("domain", info.domain or ""),
         ("version", info.version or ""),
@@ -127,7 +127,8 @@ def update(session: Session, given: Given) -> None:
         info = launch.node().change_connection(given.argument, **options)
     session.screen.line(
         f"{info.name}: {info.url}, key {info.key}, in routing {_word(info.in_routing)}, "
-        f"priority {info.priority}, weight {info.weight:g}, slots {info.slots}, shared {_word(info.share)}."
+        f"priority {info.priority}, weight {info.weight:g}, slots {info.slots} ({info.slots_from}), "
+        f"shared {_word(info.share)}."
     )
 
 

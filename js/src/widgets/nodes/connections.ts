@@ -144,7 +144,8 @@ class Row {
     const why = entry.health === "healthy" ? null : (entry.error ?? entry.reason);
     text(state, entry.health + (why ? `: ${why}` : ""));
     text(end, entry.enabled ? milliseconds(entry.latency) : "");
-    text(this.#facts, `${entry.url} · key: ${entry.key}`);
+    const slots = `${entry.slots} at once (${entry.slots_from})`;
+    text(this.#facts, `${entry.url} · key: ${entry.key} · ${slots}`);
     const listed = entry.listed > entry.model_count ? ` (of ${entry.listed})` : "";
     text(this.#models, `Models: ${few(entry.models, entry.model_count)}${listed}`);
     attribute(this.#models, "title", entry.models.join("\n"));

@@ -36,6 +36,7 @@ export interface Connection {
   priority: number;
   weight: number;
   slots: number;
+  slots_from: "set" | "measured" | "guessed";
   share: boolean;
   key_env: string | null;
   domain: string | null;
