@@ -7,7 +7,9 @@ from typing import NamedTuple
 import msgspec
 
 from ..errors import BagoError
+from ..router import Offer
 from ..router.shape import Dialect, Task
+from .complaints import said_too_long
 
 
 class Endpoint(NamedTuple):
@@ -29,6 +31,16 @@ ENDPOINTS: dict[bytes, Endpoint] = {
     b"/v1/messages/count_tokens": Endpoint("messages", "generate", b"/v1/messages/count_tokens"),
 }
 
+_TASKS: dict[Dialect, Task] = {endpoint.dialect: endpoint.task for endpoint in ENDPOINTS.values()}
+
+
+def able(offer: Offer) -> frozenset[Task]:
+    """The tasks of ``offer`` that can be asked for in a dialect which is spoken there."""
+    if offer.dialects is None:
+        return offer.tasks
+    return offer.tasks & {_TASKS[dialect] for dialect in offer.dialects}
+
+
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -48,7 +60,8 @@ def error_body(error: BagoError, dialect: Dialect = "chat") -> bytes:
     """
     if dialect == "messages":
         kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
-        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": error.message}})
+        message = said_too_long(error.message) if error.cause == "context" else error.message
+        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
     return msgspec.json.encode({"error": _openai(error)})
 
 

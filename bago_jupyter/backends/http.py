@@ -30,6 +30,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     context_length: int | None = None
     owner: str | None = None
+    created: int | None = None
+    """As a Unix time."""
 
 
 def answerable(native: frozenset[Dialect]) -> frozenset[Dialect]:
@@ -86,6 +88,7 @@ class HttpBackend:
                 model=found.id,
                 tasks=self.tasks,
                 context_length=found.context_length,
+                created=found.created,
                 dialects=dialects,
                 native=self.native,
                 shared=self.share,

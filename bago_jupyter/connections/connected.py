@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from ..backends.base import Opened, Request
+from ..backends.dialects import able
 from ..backends.http import Found, HttpBackend
 from ..errors import BagoError, UpstreamFailed
 from ..router import Offer
@@ -171,6 +172,7 @@ class Connected:
                 node=self.node,
                 health=offer.health if own else health,
                 reason=offer.reason if own else reason,
+                tasks=able(offer),
                 shared=connection.share,
                 slots=connection.slots,
                 priority=connection.priority,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,6 +13,7 @@ from ..backends.complaints import about_key
 from ..backends.http import Found
 from ..backends.target import Target
 from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
+from ..wire import moment
 from .kinds import Kind
 
 TIMEOUT = 10.0
@@ -88,6 +90,10 @@ class _Model(msgspec.Struct):
     max_input_tokens: int | None = None
     bago: _Bago | None = None
     """Another node of ours."""
+    created: Any = None
+    """Unix time; several servers say 0."""
+    created_at: Any = None
+    """Anthropic: a time by RFC 3339."""
 
 
 class _Named(msgspec.Struct):
@@ -154,7 +160,9 @@ def read(body: bytes, kind: Kind) -> tuple[Found, ...]:
     for model in models:
         id = model.id.removeprefix(kind.prefix)
         if id and len(id) <= MAX_NAME and id.isprintable():
-            found[id] = Found(id=id, context_length=_context(model), owner=model.owned_by)
+            found[id] = Found(
+                id=id, context_length=_context(model), owner=model.owned_by, created=_created(model)
+            )
     return tuple(found.values())
 
 
@@ -173,6 +181,18 @@ def _context(model: _Model) -> int | None:
     if model.bago is not None:
         told += [max((node.context_length or 0 for node in model.bago.nodes), default=0)]
     return next((length for length in told if length and 0 < length <= LONGEST_CONTEXT), None)
+
+
+def _created(model: _Model) -> int | None:
+    for told in (model.created, model.created_at):
+        if isinstance(told, str):
+            try:
+                told = datetime.fromisoformat(told).timestamp()
+            except (ValueError, OverflowError, OSError):
+                continue
+        if (created := moment(told)) is not None:
+            return created
+    return None
 
 
 async def _ready(target: Target, timeout: float) -> None:

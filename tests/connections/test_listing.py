@@ -43,6 +43,24 @@ def test_context_lengths(entry: dict[str, Any], context: int | None) -> None:
     assert (found.id, found.context_length) == ("m", context)
 
 
+@pytest.mark.parametrize(
+    ("entry", "created"),
+    [
+        ({"created": 1700000000}, 1700000000),
+        ({"created": 1700000000.5}, 1700000000),
+        ({"created_at": "2023-11-14T22:13:20Z"}, 1700000000),
+        ({"created": "2023-11-14T22:13:20+00:00"}, 1700000000),
+        ({"created": 0}, None),
+        ({"created": None, "created_at": "yesterday"}, None),
+        ({"created": 10**15}, None),
+        ({"created": [1], "created_at": {}}, None),
+    ],
+)
+def test_when_a_model_was_made(entry: dict[str, Any], created: int | None) -> None:
+    (found,) = read(msgspec.json.encode({"data": [{"id": "m", **entry}]}), OPENAI)
+    assert found.created == created
+
+
 def test_names() -> None:
     def ids(body: bytes, type: str = "openai") -> list[str]:
         return [found.id for found in read(body, KINDS[type])]
