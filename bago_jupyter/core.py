@@ -19,6 +19,7 @@ from . import logs, sharedhost
 from ._version import __version__
 from .api import App, Context
 from .backends import Backend, Dispatcher, LocalBackend
+from .backends.joined import Joined
 from .backends.routes import Routes
 from .connections import Connections
 from .discovery import Announcement
@@ -157,6 +158,8 @@ class Node:
         )
         self.routes = Routes(home)
         self.dispatcher.routes = self.routes.all()
+        self.joined = Joined(home)
+        self.dispatcher.weights.joined = self.joined.all()
         self.statistics = Statistics(home.root / "stats.db", self._notice)
         self.dispatcher.books.collector = self.statistics.collector
         await self.statistics.start()
@@ -240,6 +243,7 @@ class Node:
             mesh=self.mesh,
             connections=self.connections,
             routes=self.routes,
+            joined=self.joined,
             api_keys=ApiKeys(self.home),
             statistics=self.statistics,
             bus=self.bus,

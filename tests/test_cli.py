@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conformance.models import make_caller
 from headless import Headless, until
 
 from bago_jupyter.errors import SettingsError
@@ -311,3 +312,26 @@ def test_routes_and_the_caller_of_the_command_line(pair: Pair) -> None:
     assert alpha.client.why().caller == "cli"
     assert "is removed" in alpha.must("route", "remove", "code")
     assert "no route" in alpha.must("route")
+
+
+def test_weights_of_one_name_are_told_apart_or_joined(friends: Pair, starter_gguf: Path) -> None:
+    alpha, _ = friends
+    models = alpha.home / "models"
+    models.mkdir(exist_ok=True)
+    make_caller(starter_gguf, models / "smol.gguf")
+    try:
+        until(lambda: [model.digest for model in alpha.client.models() if model.digest])
+        until(lambda: alpha.client.nodes()[0].models[0].other)
+        shown = alpha.must("models")
+        (line,) = [line for line in shown.splitlines() if "another model" in line]
+        (digits,) = re.findall("--join smol ([0-9a-f]{12})", line)
+        assert "beta/smol" in line
+        assert "one model" in alpha.must("models", "--join", "smol", digits)
+        assert "another model" not in alpha.must("models")
+        assert "told apart" in alpha.must("models", "--join", "smol")
+        assert "another model" in alpha.must("models")
+        wrong = alpha.cli("models", "--join", "smol", "0123456789ab")
+        assert wrong.returncode == 1 and "names no weights of smol" in wrong.stderr
+        assert "follow --join" in alpha.cli("models", digits).stderr
+    finally:
+        alpha.client.remove("smol")

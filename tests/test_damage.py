@@ -24,6 +24,7 @@ from bago_jupyter.connections.connection import Connection
 from bago_jupyter.connections.keychain import Keychain
 from bago_jupyter.errors import SettingsError
 from bago_jupyter.identity import Identity
+from bago_jupyter.router import Offer, Table
 from bago_jupyter.settings import Settings
 from bago_jupyter.state import Home, unseal
 from bago_jupyter.trust import certificate
@@ -57,6 +58,8 @@ class Access(NamedTuple):
     """Keys and the places to which they go."""
     team: frozenset[str]
     """Of the nodes known here, those that a team key would bring."""
+    joined: frozenset[str]
+    """Weights that get prompts under the name of others."""
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +95,10 @@ class Full:
             node._context.api_keys.add("laptop")
             node.mesh.sharing.set("hidden", False)
             node.routes.set("code", ["tiny", "m"])
+            other = Offer(
+                backend="p", node="p", model="tiny", tasks=frozenset(), peer=True, digest=f"{7:064}"
+            )
+            node.joined.join("tiny", [f"{7:064}"], Table([other]))
             await node.connections.add(Connection(name="gpu", url=server.url), Secret(KEY), force=True)
             async with httpx.AsyncClient() as http:
                 await http.post(
@@ -169,6 +176,7 @@ def accessible(node: bago.Node, others: list[Identity]) -> Access:
             if texts.get(entry.connection.name)
         ),
         team=frozenset(o.fingerprint for o in others if not node.mesh.peers.barred(o.fingerprint)),
+        joined=frozenset(f"{name} {digest}" for name, all in node.joined.all().items() for digest in all),
     )
 
 
@@ -233,7 +241,7 @@ def test_the_home_is_full(full: Full) -> None:
     assert set(full.files) >= {
         *("identity", "api_key", "apikeys.json", "keys.json", "peers.json", "team", "sharing.json"),
         *("routes.json", "connections.json", "secrets.json", "library.json", "node.json", "stats.db"),
-        "settings.toml",
+        *("settings.toml", "joined.json"),
     }
     assert all(full.access), full.access
     for name in full.files:

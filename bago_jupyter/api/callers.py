@@ -1,6 +1,7 @@
 """Who makes a request: whose fair share it takes, and under whom it is counted.
 
-Every caller is named with what kind it is, so that none can pass for one of another kind: ``peer:NAME``,
+Every caller is named with what kind it is, so that none can pass for one of another kind: ``peer:DIGITS``
+(of the fingerprint; a peer calls itself what it likes),
 ``key:NAME`` (a named API key), ``notebook:NAME``, ``cli``, ``address:IP`` for other machines, ``local``.
 """
 
@@ -10,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..http1 import Incoming
+from ..mesh.naming import key_of
 from ..trust.peers import Peer
 from .context import Context
 from .guard import bearer, check_key, is_admin
@@ -56,7 +58,7 @@ class Callers:
     @staticmethod
     def peer(peer: Peer) -> str:
         """A paired node as a caller."""
-        return f"peer:{peer.name}"
+        return f"peer:{key_of(peer.fingerprint)}"
 
 
 def manager(scope: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..backends import Dispatcher, LocalBackend
+from ..backends.joined import Joined
 from ..backends.routes import Routes
 from ..connections import Connections
 from ..engines.library import Library
@@ -37,6 +38,7 @@ class Context:
     mesh: Mesh
     connections: Connections
     routes: Routes
+    joined: Joined
     api_keys: ApiKeys
     statistics: Statistics
     bus: Bus

@@ -13,7 +13,7 @@ from ..http1 import Incoming
 MAX_AGE = 600
 """Seconds for which a browser may remember the answer to a preflight."""
 ALLOWED = ("authorization", "content-type", "x-api-key", "x-request-id", "x-bago-caller")
-EXPOSED = ("x-request-id", "x-bago-node", "x-bago-attempts", "x-bago-queue", "retry-after")
+EXPOSED = ("x-request-id", "request-id", "x-bago-node", "x-bago-attempts", "x-bago-queue", "retry-after")
 """Headers of an answer that a page may read."""
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 MOST = 32

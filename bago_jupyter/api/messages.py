@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import InvalidRequest
+from ..wire import whole
 
 T = TypeVar("T")
 
@@ -33,6 +34,9 @@ async def read(request: Request, type: type[T]) -> T:
         if len(body) > MAX_BODY:
             raise InvalidRequest("The body of a management request is at most 1 MiB.")
     try:
-        return msgspec.json.decode(bytes(body), type=type)
+        try:
+            return msgspec.json.decode(bytes(body), type=type)
+        except msgspec.ValidationError:
+            return msgspec.convert(whole(msgspec.json.decode(bytes(body), type=dict[str, Any])), type)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body does not fit {request.url.path}: {error}.") from None

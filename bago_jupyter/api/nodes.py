@@ -14,6 +14,7 @@ from ..discovery import Discovered
 from ..errors import InvalidRequest, NotFound, Unavailable
 from ..mesh.link import Link
 from ..mesh.mesh import reachable
+from ..mesh.naming import distinct
 from ..settings import SECRETS
 from ..trust.issued import IssuedKey
 from ..trust.qr import qr_svg, qr_text
@@ -106,7 +107,7 @@ class _Nodes:
             raise NotFound(f"A node can load, unload and pull models, not {action}.")
         pool = link.backend.pool
         if pool is None or link.presence.state != "online":
-            raise Unavailable(f"{link.peer.name} is not online: {link.presence.reason}.")
+            raise Unavailable(f"{link.backend.node} is not online: {link.presence.reason}.")
         body = await request.body()
         head = link.backend.head(b"POST", f"/mesh/v1/control/models/{action}".encode(), len(body))
         exchange = await pool.send(head + b"\r\n", body, self._context.settings.header_timeout)
@@ -128,8 +129,8 @@ class _Nodes:
 
     async def share(self, request: Request) -> Response:
         wanted = await read(request, SharingWanted)
-        self._context.library.get(wanted.model)
-        self._mesh.sharing.set(wanted.model, wanted.shared)
+        model = self._context.library.get(wanted.model)
+        self._mesh.sharing.set(model.id, wanted.shared)
         self._context.dispatcher.refresh()
         await self._mesh.refresh()
         return answer(None)
@@ -147,14 +148,15 @@ class _Nodes:
         wanted = request.path_params["node"]
         links = self._mesh.links.values()
         found = [link for link in links if _is(wanted, link.peer.fingerprint, link.peer.name)]
-        return _only(found, wanted, "paired node", [link.peer.name for link in links])
+        return _only(found, wanted, "paired node", [link.backend.node for link in links])
 
     def _paired(self, link: Link) -> NodeInfo:
         peer, presence = link.peer, link.presence
         node = self._mesh.discovery.get(peer.fingerprint) if self._mesh.discovery else None
-        info = self._found(node) if node else NodeInfo(fingerprint=peer.fingerprint, name=peer.name)
+        name, table = link.backend.node, self._context.dispatcher.table
+        info = self._found(node) if node else NodeInfo(fingerprint=peer.fingerprint, name=name)
         first = [link.backend.address] if link.backend.address else []
-        info.name, info.paired, info.via = peer.name, True, peer.via
+        info.name, info.paired, info.via = name, True, peer.via
         info.addresses = list(dict.fromkeys([*first, *info.addresses, *peer.addresses]))
         info.version = link.version or info.version
         info.state, info.reason, info.latency = presence.state, presence.reason, presence.latency
@@ -162,14 +164,15 @@ class _Nodes:
             ModelInfo(
                 id=entry.model,
                 state=entry.state,
-                nodes=[peer.name],
+                nodes=[name],
                 tasks=sorted(entry.tasks),
                 chat=entry.chat,
                 context_length=entry.context_length,
                 quantization=entry.quantization,
                 digest=entry.digest,
+                other=table.difference(entry) if table.is_other(entry) else None,
             )
-            for entry in link.backend.entries
+            for entry in link.backend.offers()
         ]
         info.priority, info.weight = peer.priority, peer.weight
         info.max_load_percent, info.in_routing = peer.max_load_percent, peer.in_routing
@@ -181,7 +184,7 @@ class _Nodes:
         said = node.announcement
         return NodeInfo(
             fingerprint=node.fingerprint,
-            name=said.name,
+            name=self._mesh.naming.called(node.fingerprint, said.name),
             addresses=list(reachable(node)),
             version=said.version,
             engines=list(said.engines) if said.engines is not None else None,
@@ -216,7 +219,8 @@ class _Keys:
 
     async def connect(self, request: Request) -> Response:
         peer = await self._mesh.connect((await read(request, ConnectRequest)).key)
-        return answer(NodeInfo(fingerprint=peer.fingerprint, name=peer.name, paired=True, via=peer.via))
+        name = self._mesh.naming.called(peer.fingerprint, peer.name)
+        return answer(NodeInfo(fingerprint=peer.fingerprint, name=name, paired=True, via=peer.via))
 
 
 class _Requests:
@@ -261,7 +265,7 @@ class _Requests:
             RequestInfo(
                 id=asked.id,
                 direction="incoming",
-                name=asked.name,
+                name=self._mesh.naming.called(asked.fingerprint, asked.name),
                 fingerprint=asked.fingerprint,
                 code=asked.code,
                 state=asked.state,
@@ -274,7 +278,7 @@ class _Requests:
             RequestInfo(
                 id=asked.fingerprint,
                 direction="outgoing",
-                name=asked.name,
+                name=self._mesh.naming.called(asked.fingerprint, asked.name),
                 fingerprint=asked.fingerprint,
                 code=asked.code,
                 state=asked.state,
@@ -299,7 +303,9 @@ def _key(key: IssuedKey) -> KeyInfo:
 
 def _is(wanted: str, fingerprint: str, name: str) -> bool:
     digits = wanted.removeprefix("fp_")
-    return wanted == name or (len(digits) >= 4 and fingerprint[3:].startswith(digits))
+    return wanted in (name, distinct(name, fingerprint)) or (
+        len(digits) >= 4 and fingerprint[3:].startswith(digits)
+    )
 
 
 def _only(found: list[T], wanted: str, what: str, names: list[str]) -> T:

@@ -14,7 +14,7 @@ from ..engines.describe import describe, describe_all
 from ..engines.starters import STARTERS
 from ..errors import Forbidden, MethodNotAllowed, NotFound
 from ..http1 import Incoming
-from ..wire import Drain, LoadRequest, ModelInfo, PullRequest, UnloadRequest
+from ..wire import Drain, JoinInfo, JoinRequest, LoadRequest, ModelInfo, PullRequest, UnloadRequest
 from . import apikeys, chains, connections, decisions, nodes, stats, topology
 from .callers import manager
 from .catalogue import as_anthropic, list_models, show_model
@@ -56,6 +56,7 @@ def routes(context: Context, *, trusted: bool = False) -> Router:
         ("POST", "/api/v1/models/load", admin.load),
         ("POST", "/api/v1/models/unload", admin.unload),
         ("POST", "/api/v1/models/pull", admin.pull),
+        ("POST", "/api/v1/models/join", admin.join),
         ("GET", "/api/v1/pulls", admin.pulls),
         ("DELETE", "/api/v1/pulls/{id}", admin.cancel_pull),
         ("GET", "/api/v1/log", admin.log),
@@ -151,12 +152,16 @@ class _Public:
         return Response(text, headers={"content-type": kind, "vary": "accept"})
 
     async def models(self, request: Request) -> Response:
-        listed = list_models(self._context.dispatcher.table)
+        listed = list_models(self._context.dispatcher.table, self._since)
         return answer(as_anthropic(listed) if ANTHROPIC in request.headers else listed)
 
     async def model(self, request: Request) -> Response:
-        shown = show_model(self._context.dispatcher.table, request.path_params["id"])
+        shown = show_model(self._context.dispatcher.table, request.path_params["id"], self._since)
         return answer(as_anthropic(shown) if ANTHROPIC in request.headers else shown)
+
+    @property
+    def _since(self) -> int:
+        return int(self._context.status().started_at)
 
 
 class _Admin:
@@ -171,9 +176,11 @@ class _Admin:
         return answer(describe_all(self._context.library, self._context.runners, self._name))
 
     async def remove(self, request: Request) -> Response:
-        model = request.query_params.get("model", "")
+        model, library = request.query_params.get("model", ""), self._context.library
+        if model not in library.broken:
+            model = library.get(model).id
         await self._context.runners.unload(model)
-        await self._context.library.remove(model)
+        await library.remove(model)
         return answer(None)
 
     async def slots(self, request: Request) -> Response:
@@ -199,16 +206,16 @@ class _Admin:
 
     async def unload(self, request: Request) -> Response:
         wanted = await read(request, UnloadRequest)
-        self._context.library.get(wanted.model)
-        await self._context.runners.unload(wanted.model)
-        return answer(self._describe(wanted.model))
+        model = self._context.library.get(wanted.model)
+        await self._context.runners.unload(model.id)
+        return answer(self._describe(model.id))
 
     async def pull(self, request: Request) -> Response:
         wanted = await read(request, PullRequest)
         if request.scope["scheme"] == "https" and not _public(wanted.source):
             raise Forbidden("A peer can have this node pull a starter, a URL or hf:org/repo/file, no path.")
         library = self._context.library
-        by = manager(request.scope)
+        by = self._context.mesh.naming.caller(manager(request.scope))
 
         async def job(progress: Any) -> ModelInfo:
             id = await self._context.pulls.run(wanted, by, progress)
@@ -216,6 +223,14 @@ class _Admin:
             return self._describe(id)
 
         return stream(job)
+
+    async def join(self, request: Request) -> Response:
+        wanted = await read(request, JoinRequest)
+        dispatcher, joined = self._context.dispatcher, self._context.joined
+        digests = joined.join(wanted.model, wanted.digests, dispatcher.table)
+        dispatcher.weights.joined = joined.all()
+        dispatcher.refresh()
+        return answer(JoinInfo(model=wanted.model, digests=list(digests)))
 
     async def pulls(self, request: Request) -> Response:
         return answer(self._context.pulls.all())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import InvalidRequest
+from ..wire import StatsRow, StatsSeries
 from .context import Context
 from .messages import answer
 from .nodes import Row
 
+T = TypeVar("T", StatsRow, StatsSeries)
 DAY = 86400.0
 
 
@@ -22,16 +26,24 @@ def table(context: Context) -> list[Row]:
 class _Stats:
     def __init__(self, context: Context):
         self._statistics = context.statistics
+        self._naming = context.mesh.naming
 
     async def summary(self, request: Request) -> Response:
         """``?by=model,node&since=3600``: seconds back from now."""
         by = _words(request.query_params.get("by", "model,node"))
-        return answer(await self._statistics.summary(by, _number(request, "since", DAY)))
+        return answer(self._named(await self._statistics.summary(by, _number(request, "since", DAY))))
 
     async def series(self, request: Request) -> Response:
         """``?by=model&since=3600&points=60``."""
         by, points = _words(request.query_params.get("by", "")), _number(request, "points", 60)
-        return answer(await self._statistics.series(by, _number(request, "since", DAY), int(points)))
+        since = _number(request, "since", DAY)
+        return answer(self._named(await self._statistics.series(by, since, int(points))))
+
+    def _named(self, rows: list[T]) -> list[T]:
+        for row in rows:
+            if row.caller is not None:
+                row.caller = self._naming.caller(row.caller)
+        return rows
 
 
 def _words(text: str) -> list[str]:

@@ -195,6 +195,8 @@ class _Drawing:
             failed=0,
             in_flight=0,
         )
+        if self._dispatcher.table.is_other(offer):
+            node.reason = node.reason or self._dispatcher.table.difference(offer)
         if load is not None:
             _add(node, load)
             node.speed = load.speed

@@ -19,7 +19,7 @@ from . import patience
 from .answer import Answer
 from .base import Backend, Beginner
 from .books import Books
-from .failures import Gone, accept, answered, is_local_to
+from .failures import Gone, accept, answered, is_local_to, roomier
 from .patience import Patience
 from .race import Race
 from .record import Flight, Record
@@ -60,6 +60,8 @@ class Attempts:
                     return await race.run(self._attempt(record, row, rows, race, reserved=first, sent=sent))
                 return await self._attempt(record, row, rows, None, reserved=first, sent=sent)
             except BagoError as error:
+                if error.cause == "context":
+                    rows = deque([row for row in rows if roomier(row, record)])
                 if not rows or not is_local_to(error):
                     raise
             first, sent = False, None
@@ -86,7 +88,7 @@ class Attempts:
         self, record: Record, late: Row, rows: deque[Row], race: Race[Answer]
     ) -> Coroutine[Any, Any, Answer] | None:
         """The attempt beside one that is late, if somebody has a slot for it."""
-        spare = next((row for row in rows if self._has_slot(row) and row.rank == late.rank), None)
+        spare = next((row for row in rows if self._has_slot(row) and _instead(row, late)), None)
         if spare is None or not self._patience.spend():
             return None
         rows.remove(spare)
@@ -148,8 +150,9 @@ class Attempts:
                 opened = await cast(Beginner, backend).open(request, offer, sent[1])
             flight.headers = time.monotonic() - record.arrived
             answer = Answer(record, flight, opened, record.stream, partial(self.answer_over, record))
-            others = bool(rest) or hedge or (race is not None and race.running)
-            await accept(answer, offer, others)
+            beside = hedge or (race is not None and race.running)
+            room = beside or any(roomier(row, record, offer) for row in rest)
+            await accept(answer, offer, beside or bool(rest), room)
         except BaseException as error:
             failure = error if isinstance(error, BagoError) else None
             lost = race is not None and race.lost
@@ -174,6 +177,12 @@ class Attempts:
             alone=False,
         )
         return answer
+
+
+def _instead(row: Row, late: Row) -> bool:
+    """Whether ``row`` may be asked beside one that is ``late``: for the same model, and with as good a chance
+    that the prompt fits."""
+    return row.rank == late.rank and row.tight <= late.tight
 
 
 def _left(seconds: float | None, flight: Flight) -> float | None:

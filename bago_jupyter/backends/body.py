@@ -19,7 +19,10 @@ MOST_BYTES_PER_TOKEN = 16
 
 
 class _Envelope(msgspec.Struct, gc=False):
-    """The fields that routing needs; all else is skipped, not parsed."""
+    """The fields that routing needs; all else is skipped, not parsed.
+
+    JSON knows numbers, not integers: 16.0 is as good a bound as 16, and some languages write no other.
+    """
 
     model: str | None = None
     messages: msgspec.Raw = msgspec.Raw()
@@ -27,10 +30,11 @@ class _Envelope(msgspec.Struct, gc=False):
     input: msgspec.Raw = msgspec.Raw()
     stream: bool | None = None
     system: msgspec.Raw = msgspec.Raw()
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
-    n_predict: int | None = None
+    tools: msgspec.Raw = msgspec.Raw()
+    max_tokens: int | float | None = None
+    max_completion_tokens: int | float | None = None
+    max_output_tokens: int | float | None = None
+    n_predict: int | float | None = None
 
 
 _decoder = msgspec.json.Decoder(_Envelope)
@@ -49,13 +53,15 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         raise InvalidRequest("Say which model: the field 'model' is missing.", param="model")
     if len(envelope.model) > MAX_NAME:
         raise InvalidRequest(f"No model has a name of {len(envelope.model)} characters.", param="model")
+    text = _text_bytes(envelope, endpoint) if len(body) > SHORT else 0
     return Shape(
         model=envelope.model,
         task=endpoint.task,
         dialect=endpoint.dialect,
         stream=bool(envelope.stream),
         prompt_tokens=len(body) // BYTES_PER_TOKEN,
-        least_tokens=_text_bytes(envelope, endpoint) // MOST_BYTES_PER_TOKEN if len(body) > SHORT else 0,
+        least_tokens=text // MOST_BYTES_PER_TOKEN,
+        likely_tokens=(text + _more_bytes(envelope)) // BYTES_PER_TOKEN if text else 0,
         answer=_answer(envelope) if endpoint.task == "generate" else 0,
         prefix=_prefix(envelope) if len(body) >= FINE else (),
         caller=caller,
@@ -72,13 +78,18 @@ def _answer(envelope: _Envelope) -> int:
         envelope.n_predict,
     ):
         if bound is not None and bound >= 0:
-            return bound if bound < LONGEST_ANSWER else LONGEST_ANSWER
+            return int(bound) if bound < LONGEST_ANSWER else LONGEST_ANSWER
     return DEFAULT_ANSWER
 
 
 def _prefix(envelope: _Envelope) -> tuple[int, ...]:
     prompt = max(bytes(envelope.messages), bytes(envelope.prompt), bytes(envelope.input), key=len)
     return prefix_of(prompt, bytes(envelope.system))
+
+
+def _more_bytes(envelope: _Envelope) -> int:
+    """Bytes of what most templates write into the prompt as well."""
+    return len(bytes(envelope.system)) + len(bytes(envelope.tools))
 
 
 def _text_bytes(envelope: _Envelope, endpoint: Endpoint) -> int:

@@ -16,7 +16,14 @@ from ..errors import BagoError, Cause, cause_of_status
 
 _MISTAKE = re.compile(
     rb"(?P<unsupported>(?:image|audio|video) input is not supported|\"code\"\s*:\s*\"unsupported\")"
-    rb"|(?P<context>input \(\d+ tokens\) is too large to process)"
+    rb"|(?P<context>input \(\d+ tokens\) is too large to process"
+    rb"|\"(?:code|type)\"\s*:\s*\"(?:context_length_exceeded|exceed_context_size_error)\""
+    rb"|(?<=\")prompt is too long"  # Anthropic; the line before: OpenAI and llama-server
+    rb"|maximum context length (?:is|of) \d+ tokens"  # vLLM, as OpenAI once did
+    rb"|longer than the (?:maximum model length|model's context length)"  # vLLM; SGLang
+    rb"|Requested tokens \(\d+\) exceed context window"  # llama-cpp-python
+    rb"|`inputs` tokens \+ `max_new_tokens` must be <=|`inputs` must have less than \d+ tokens"  # TGI
+    rb"|input token count \(?\d+\)? exceeds the maximum)"  # Gemini
     rb"|(?P<request>Failed to parse (?:messages|tools): |'\w+' is required(?=\"|$))"
 )
 _CODES: dict[Cause, str] = {
@@ -42,7 +49,11 @@ def mistake(body: bytes) -> Cause | None:
 def too_long(message: str, names: Collection[str]) -> bool:
     """Whether an error with this ``message``, and these ``names`` as its code and type, is of a prompt that
     is too long."""
-    return not _TOO_LONG.isdisjoint(names) or message.startswith(_PROMPT_TOO_LONG)
+    return (
+        not _TOO_LONG.isdisjoint(names)
+        or message.startswith(_PROMPT_TOO_LONG)
+        or mistake(message.encode("utf-8", "replace")) == "context"
+    )
 
 
 def said_too_long(message: str) -> str:
@@ -105,7 +116,7 @@ def retell(status: int, body: bytes) -> Retold | None:
         return Retold(status, f"The backend answered {status}: {text}", "server_error", "backend", None)
     if isinstance(error.code, str) or (error.code is None and error.type is not None):
         return None
-    if error.type == "exceed_context_size_error":
+    if status in (400, 413, 422) and too_long(error.message, [error.type or ""]):
         return Retold(400, error.message, "invalid_request_error", _CODES["context"], "messages", "context")
     if status == 500 and (cause := mistake(error.message.encode())) is not None:
         return Retold(400, error.message, "invalid_request_error", _CODES[cause], error.param, cause)

@@ -8,6 +8,7 @@ import msgspec
 
 from ..errors import BagoError
 from ..router.shape import Dialect, Task
+from .complaints import said_too_long
 
 
 class Endpoint(NamedTuple):
@@ -48,7 +49,8 @@ def error_body(error: BagoError, dialect: Dialect = "chat") -> bytes:
     """
     if dialect == "messages":
         kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
-        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": error.message}})
+        message = said_too_long(error.message) if error.cause == "context" else error.message
+        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
     return msgspec.json.encode({"error": _openai(error)})
 
 

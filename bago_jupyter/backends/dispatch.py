@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ..errors import BagoError, Unavailable
 from ..events import Bus
 from ..http1 import Response
-from ..router import Affinity, FairQueue, Inputs, Plan, Shape, Table, Ticket, survey
+from ..router import Affinity, FairQueue, Inputs, Plan, Shape, Table, Ticket, Weights, survey
 from ..router import plan as decide
 from ..router.outcome import CANCELLED, Ending, failed
 from ..wire import Counts
@@ -43,6 +43,8 @@ class Dispatcher:
         self.table = Table()
         self.routes: Mapping[str, Sequence[str]] = {}
         """Further names of models, each for a chain tried in order; :meth:`refresh` after a change."""
+        self.weights = Weights()
+        """What tells models of one name apart; :meth:`refresh` after a change."""
         self.latencies: dict[str, float] = {}
         """Seconds of a round trip to each backend, kept by whoever probes it."""
         self.affinity = Affinity()
@@ -87,8 +89,8 @@ class Dispatcher:
 
     def refresh(self) -> None:
         """Rebuild the catalogue after a backend's offers, or the routes, changed."""
-        offers = (offer for backend in self.backends.values() for offer in backend.offers())
-        self.table = Table(offers, self.routes)
+        offers = [offer for backend in self.backends.values() for offer in backend.offers()]
+        self.table = Table(offers, self.routes, self.weights.elect(offers, self.backends.keys()))
         self._waiting.wake()
 
     async def close(self) -> None:
@@ -173,11 +175,14 @@ class Dispatcher:
                 record.queued = time.monotonic() - record.arrived
             answer = await self._attempts.try_all(record, chosen, sent)
         except BaseException as error:
+            self._unlearn(record, refused=isinstance(error, BagoError))
             self.fail(record, error)
             raise
         answer.given = True
-        if answer.flight.row is not chosen.rows[0]:
-            self.affinity.remember(answer.flight.backend, answer.flight.model, record.shape.prefix)
+        flight, fine = answer.flight, answer.status < 400
+        self._unlearn(record, refused=not fine)
+        if fine and flight.row is not chosen.rows[0]:
+            self.affinity.remember(flight.backend, flight.model, record.shape.prefix)
         return answer
 
     def fail(self, record: Record, error: BaseException) -> None:
@@ -234,7 +239,15 @@ class Dispatcher:
             self.queue.started(record.ticket)
         self.books.reserve(row.offer, row.cost)
         if len(chosen.rows) > 1:
-            self.affinity.remember(row.offer.backend, row.offer.model, record.shape.prefix)
+            record.taught = self.affinity.remember(row.offer.backend, row.offer.model, record.shape.prefix)
+
+    def _unlearn(self, record: Record, *, refused: bool) -> None:
+        """Whom the request was sent to first has not read it where it failed, or where all that came of it
+        is that it was ``refused``."""
+        first = record.attempts[0] if record.attempts else None
+        if record.taught and first is not None and (refused or first.outcome == "failed"):
+            self.affinity.unlearn(first.backend, first.model, record.taught)
+            record.taught = ()
 
     def _give_back(self, record: Record, chosen: Plan) -> None:
         """The slot is not used after all."""

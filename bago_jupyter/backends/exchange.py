@@ -209,6 +209,8 @@ class Exchange(Record):
             (b"x-bago-node", flight.node.encode("ascii", "replace")),
             (b"x-bago-attempts", b"%d" % len(self.attempts)),
         ]
+        if self.dialect == "messages":
+            ours.append((b"request-id", ours[0][1]))
         for pair in headers:
             if pair[0] not in DROPPED:
                 ours.append(pair)  # noqa: PERF401 - a comprehension is one call more on every request's way

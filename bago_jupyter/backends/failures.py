@@ -5,11 +5,12 @@ from __future__ import annotations
 import email.utils
 import time
 
-from ..errors import BagoError, Cause, Unavailable, Unsupported, cause_of_status
-from ..router import Offer
+from ..errors import BagoError, Cause, ContextTooLong, Unavailable, Unsupported, cause_of_status
+from ..router import Offer, Row
 from ..router.breaker import counts
 from .answer import Answer
 from .complaints import mistake
+from .record import Record
 
 OURS: dict[int, Cause] = {401: "key", 403: "forbidden"}
 """Statuses with which a remote backend refuses this node, not the client: it was asked with our key."""
@@ -17,13 +18,13 @@ ELSEWHERE = frozenset({*OURS, 404})
 """Statuses of a remote backend after which another one is asked: ours to answer for, or a stale catalogue."""
 LONGEST = 86400.0
 """Seconds of a ``Retry-After`` that are passed on."""
-PEEKED = frozenset({400, 500})
+PEEKED = frozenset({400, 413, 422, 500})
 """Statuses whose bodies tell whose fault it is."""
-EVERYWHERE: frozenset[Cause] = frozenset({"context", "request"})
+EVERYWHERE: frozenset[Cause] = frozenset({"request"})
 """Causes for which every backend would fail."""
 ILL: frozenset[Cause] = frozenset({"refused", "frozen", "broken", "error"})
 """Causes that say that the backend is not well, rather than busy, slow or of another opinion."""
-HARMLESS: frozenset[Cause] = EVERYWHERE | {"gone", "unsupported"}
+HARMLESS: frozenset[Cause] = EVERYWHERE | {"context", "gone", "unsupported"}
 """Causes that say nothing of how the backend is."""
 
 
@@ -32,12 +33,15 @@ def moves_on(status: int, offer: Offer) -> bool:
     return counts(status) or (status in ELSEWHERE and not offer.local)
 
 
-async def accept(answer: Answer, offer: Offer, others: bool) -> None:
-    """Wait until ``answer`` has begun. Raises where one of ``others`` may do better."""
+async def accept(answer: Answer, offer: Offer, others: bool, roomier: bool) -> None:
+    """Wait until ``answer`` has begun. Raises where one of ``others`` may do better, or, with a prompt that
+    is too long, a ``roomier`` one."""
     if answer.status in PEEKED:
         await answer.start()
         cause = mistake(answer.begun)
         answer.mistaken = cause is not None
+        if cause == "context" and roomier:
+            raise ContextTooLong(f"The prompt is too long for {offer.model} on {offer.node}.")
         if cause == "unsupported" and others:
             raise Unsupported(f"{offer.node} cannot do what this request asks for.")
         if cause is None and counts(answer.status) and others:
@@ -51,6 +55,15 @@ async def accept(answer: Answer, offer: Offer, others: bool) -> None:
 def is_local_to(error: BagoError) -> bool:
     """Whether another backend may do better after ``error``."""
     return error.cause not in EVERYWHERE
+
+
+def roomier(row: Row, record: Record, refused: Offer | None = None) -> bool:
+    """Whether a prompt may fit there that was too long for what ``record`` tells of and for ``refused``."""
+    sizes = [flight.row.offer.context_length for flight in record.attempts if flight.cause == "context"]
+    if refused is not None:
+        sizes.append(refused.context_length)
+    size = row.offer.context_length
+    return not size or size > max((refusing or 0 for refusing in sizes), default=0)
 
 
 class Gone(Unavailable):

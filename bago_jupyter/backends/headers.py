@@ -21,6 +21,7 @@ DROPPED = frozenset(
         b"set-cookie",
         b"content-length",
         b"x-request-id",
+        b"request-id",
         b"x-bago-node",
         b"x-bago-attempts",
         b"x-bago-queue",

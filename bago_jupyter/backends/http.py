@@ -33,6 +33,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     tasks: frozenset[Task] | None = None
     """What it does, where the server tells."""
+    created: int | None = None
+    """As a Unix time."""
 
 
 def able(
@@ -98,6 +100,7 @@ class HttpBackend:
                 model=found.id,
                 tasks=able(self.tasks, self.native, found.tasks),
                 context_length=found.context_length,
+                created=found.created,
                 dialects=dialects,
                 native=self.native,
                 shared=self.share,

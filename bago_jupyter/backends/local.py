@@ -82,9 +82,10 @@ class LocalBackend:
                 health="disabled" if self.draining else "healthy",
                 reason=unsupported
                 or ("this node drains" if self.draining else failed.error if failed else None),
-                context_length=running.context_length if running else model.context_length,
+                context_length=self._runners.context_length(model),
                 chat=model.chat_template,
                 digest=model.digest,
+                created=self._library.created(model.id),
                 quantization=model.quantization,
                 local=True,
                 shared=self.shares(model.id),

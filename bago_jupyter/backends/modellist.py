@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from ..errors import UpstreamFailed
 from ..router.shape import Task
+from ..wire import moment
 from .http import Found
 
 MAX_NAME = 512
@@ -85,6 +87,7 @@ def read_models(body: bytes, prefix: str = "") -> tuple[Found, ...]:
                 context_length=_context(entry),
                 owner=owner if isinstance(owner, str) else None,
                 tasks=_tasks(entry),
+                created=_created(entry),
             )
     return tuple(found.values())
 
@@ -100,6 +103,19 @@ def _length(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 1 <= value <= LONGEST_CONTEXT else None
+
+
+def _created(entry: dict[str, Any]) -> int | None:
+    """A Unix time, or one by RFC 3339 as Anthropic gives it."""
+    for told in (entry.get("created"), entry.get("created_at")):
+        if isinstance(told, str):
+            try:
+                told = datetime.fromisoformat(told).timestamp()
+            except (ValueError, OverflowError, OSError):
+                continue
+        if (created := moment(told)) is not None:
+            return created
+    return None
 
 
 def _tasks(entry: dict[str, Any]) -> frozenset[Task] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from ..errors import BagoError, ContextTooLong, ModelFileError, ModelNotFound, Unavailable, Unsupported
 from ..router import Plan, Shape, Table
 
@@ -22,6 +20,7 @@ def nobody(shape: Shape, chosen: Plan, table: Table) -> BagoError:
         return _unknown(shape.model, table)
     reasons = "; ".join(dict.fromkeys(f"{entry.node}: {entry.reason}" for entry in rejections))
     gates = {entry.gate for entry in rejections}
+    gates = gates - {"weights"} or gates  # what is another model says nothing of this one
     if gates == {"file"}:
         return ModelFileError(f"{shape.model} cannot be used ({reasons}).", param="model")
     if gates <= {"task", "dialect"}:
@@ -36,7 +35,7 @@ def _unknown(model: str, table: Table) -> ModelNotFound:
         targets = ", ".join(table.routes[model])
         return ModelNotFound(f"No node has any model of the route {model!r} ({targets}).", param="model")
     known = sorted({*table.models, *table.routes})
-    near = difflib.get_close_matches(model, known, n=1)
+    near = table.names.near(model)
     more = f", and {len(known) - NAMED} more" if len(known) > NAMED else ""
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known[:NAMED]) or 'none yet'}{more}."
+    hint = f"did you mean {near}?" if near else f"known: {', '.join(known[:NAMED]) or 'none yet'}{more}."
     return ModelNotFound(f"No node has a model {model!r}; {hint}", param="model")

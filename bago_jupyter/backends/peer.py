@@ -31,6 +31,7 @@ class PeerBackend:
     def __init__(self, fingerprint: str, name: str, token: Secret):
         self.id = f"peer:{fingerprint[3:11]}"
         self.node = name
+        """What it is called here, which tells it from every other node."""
         self.fingerprint = fingerprint
         self.token = token
         self.entries: tuple[Offer, ...] = ()
@@ -40,6 +41,8 @@ class PeerBackend:
         self.in_routing = True
         self.priority = 0
         self.weight = 1.0
+        self.since = 0.0
+        """When it was paired, as a Unix time."""
         self.max_load_percent = 100
         self._pool: Pool | None = None
 
@@ -81,6 +84,7 @@ class PeerBackend:
                 priority=self.priority,
                 max_load_percent=self.max_load_percent,
                 weight=self.weight,
+                since=self.since,
             )
 
     async def open(self, request: Request, offer: Offer) -> Opened:

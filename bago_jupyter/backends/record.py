@@ -97,6 +97,7 @@ class Record:
         "shape",
         "status",
         "stream",
+        "taught",
         "ticket",
         "verdict",
     )
@@ -119,6 +120,8 @@ class Record:
         """All that the latest decision hung on."""
         self.plan: Plan | int | None = None
         """That decision, or a mark by which it is told from another."""
+        self.taught: tuple[int, ...] = ()
+        """Of its prompt, what the router took for read by the first target when it was sent there."""
         self.attempts: list[Flight] = []
         self.queued: float | None = None
         self.seconds: float | None = None

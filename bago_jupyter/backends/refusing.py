@@ -20,6 +20,8 @@ def refuse(client: Answerable, error: BagoError, dialect: Dialect = "chat", id: 
     headers = [(b"content-type", b"application/json")]
     if id is not None:
         headers.append((b"x-request-id", id.encode()))
+        if dialect == "messages":
+            headers.append((b"request-id", id.encode()))
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
     if isinstance(error, Overloaded) and error.queued:

@@ -18,6 +18,7 @@ from ..wire import (
     ConnectionWanted,
     Decision,
     JobEvent,
+    JoinInfo,
     KeyInfo,
     KeyWanted,
     LoadRequest,
@@ -174,6 +175,9 @@ class AsyncNodeClient(Base):
 
     async def routes(self) -> list[RouteInfo]:
         return await self._call(Calls.routes())
+
+    async def join(self, model: str, digests: Sequence[str] = ()) -> JoinInfo:
+        return await self._call(Calls.join(model, digests))
 
     async def set_route(self, name: str, targets: Sequence[str]) -> RouteInfo:
         return await self._call(Calls.set_route(name, targets))

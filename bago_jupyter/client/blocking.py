@@ -18,6 +18,7 @@ from ..wire import (
     ConnectionWanted,
     Decision,
     JobEvent,
+    JoinInfo,
     KeyInfo,
     KeyWanted,
     LoadRequest,
@@ -224,6 +225,11 @@ class NodeClient(Base):
     def routes(self) -> list[RouteInfo]:
         """The names that lead to a chain of models."""
         return self._call(Calls.routes())
+
+    def join(self, model: str, digests: Sequence[str] = ()) -> JoinInfo:
+        """Make ``digests`` (the first digits of each will do) and the weights that ``model`` stands for one
+        model; without any they are told apart again."""
+        return self._call(Calls.join(model, digests))
 
     def set_route(self, name: str, targets: Sequence[str]) -> RouteInfo:
         """Let ``name`` lead to ``targets`` (``model`` or ``node/model``), tried from left to right."""

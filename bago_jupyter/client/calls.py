@@ -21,6 +21,8 @@ from ..wire import (
     Decision,
     Drain,
     JobEvent,
+    JoinInfo,
+    JoinRequest,
     KeyInfo,
     KeyWanted,
     LoadRequest,
@@ -114,6 +116,11 @@ class Calls:
     @staticmethod
     def pull(request: PullRequest, on: str | None = None) -> Call[JobEvent]:
         return Call("POST", models_route(on, "pull"), JobEvent, request)
+
+    @staticmethod
+    def join(model: str, digests: Sequence[str]) -> Call[JoinInfo]:
+        request = JoinRequest(model=model, digests=list(digests))
+        return Call("POST", models_route(None, "join"), JoinInfo, request)
 
     @staticmethod
     def pulls() -> Call[list[PullInfo]]:

@@ -20,7 +20,7 @@ _STATES: tuple[tuple[str, ModelState], ...] = (
 def describe(library: Library, runners: Runners, node: str, id: str) -> ModelInfo:
     """Model ``id`` with its runners. Raises :class:`~bago_jupyter.errors.ModelNotFound`."""
     model = library.get(id)
-    infos = runners.infos(id)
+    infos = runners.infos(model.id)
     states = {info.state for info in infos}
     _, unsupported = engine_of(model)
     return ModelInfo(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import logging
 import shutil
 import threading
@@ -15,7 +14,9 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelFileError, ModelNotFound
+from ..router.names import Names
 from ..state import UNREADABLE, make_folder, seal, unseal, write_whole
+from ..wire import moment
 from .modelfile import ModelFile, digest, read_model
 from .names import shown
 from .scan import Found, files_of, scan
@@ -88,14 +89,22 @@ class Library:
         if (sentence := self.broken.get(id)) is not None:
             raise ModelFileError(sentence)
         names = sorted(self.models)
-        near = difflib.get_close_matches(id, names, n=1)
-        if near:
-            hint = f" Did you mean {near[0]}?"
+        known = Names(names)
+        if (only := known.only(id)) is not None:
+            return self.models[only]
+        near = known.near(id)
+        if near is not None:
+            hint = f" Did you mean {near}?"
         elif names:
             hint = f" There are: {', '.join(names[:10])}{'...' if len(names) > 10 else ''}."
         else:
             hint = " The library is empty; pull a model first."
         raise ModelNotFound(f"There is no model {id!r} here.{hint}", param="model")
+
+    def created(self, id: str) -> int | None:
+        """When the files of model ``id`` were last written, as a Unix time."""
+        found = self._found.get(id)
+        return moment(found.mtime_ns // 10**9) if found is not None else None
 
     async def rescan(self) -> None:
         """Bring ``models`` and ``broken`` up to date with the folder."""

@@ -96,6 +96,15 @@ class Runners:
         supervisor = self._supervisors.get((model_id, task))
         return supervisor.runner if supervisor is not None else None
 
+    def context_length(self, model: ModelFile) -> int:
+        """Tokens of context that a request for ``model`` finds: those of its runner, or, where there is none,
+        those that it would be loaded with."""
+        supervisor = self._supervisors.get((model.id, model.tasks[0]))
+        if supervisor is not None and supervisor.failure is None:
+            runner = supervisor.runner
+            return runner.info.context_length if runner is not None else supervisor.spec.context_length
+        return self._length(model, self._settings.context_length)
+
     def infos(self, model_id: str | None = None) -> list[RunnerInfo]:
         """The state of every runner, or of those of one model; failed ones included."""
         return [
@@ -191,9 +200,7 @@ class Runners:
 
     def _spec(self, model: ModelFile, task: str, given: dict[str, int]) -> RunnerSpec:
         settings = self._settings
-        length = given.get("context_length", settings.context_length)
-        if model.context_length:
-            length = min(length, model.context_length)
+        length = self._length(model, given.get("context_length", settings.context_length))
         if length < 1 or not 1 <= given.get("slots", 1) <= MOST_SLOTS:
             raise InvalidRequest(
                 f"A runner needs a context of at least one token, and 1 to {MOST_SLOTS} slots."
@@ -212,6 +219,10 @@ class Runners:
             },
             RunnerSpec,
         )
+
+    @staticmethod
+    def _length(model: ModelFile, wanted: int) -> int:
+        return min(wanted, model.context_length) if model.context_length else wanted
 
     def _engine(self, model: ModelFile, task: str) -> Engine:
         if task not in model.tasks:

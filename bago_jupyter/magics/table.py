@@ -51,7 +51,20 @@ VERBS = {
         Verb("status", "the status card", "node:status"),
         Verb("up", "start a node here, or use the one that runs", "node:up", options=_UP, settings=True),
         Verb("down", "stop the node that runs here", "node:down"),
-        Verb("models", "the models of the library and of other nodes", "models:models"),
+        Verb(
+            "models",
+            "the models of the library and of other nodes",
+            "models:models",
+            options=(
+                Option(
+                    ("--join",),
+                    "name under which the weights with these digests are one model; without any they are "
+                    "told apart again",
+                    source="models",
+                ),
+            ),
+            more="[DIGEST ...]",
+        ),
         Verb(
             "pull",
             "bring a model into the library: a starter, a path, a URL or hf:org/repo/file",

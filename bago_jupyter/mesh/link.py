@@ -21,7 +21,7 @@ from ..router.shape import Task
 from ..trust import address
 from ..trust.peers import Peer
 from ..trust.tls import Tls
-from ..wire import Resources
+from ..wire import Resources, moment
 from .wire import Entry, Hello, News
 
 log = logging.getLogger("bago.mesh")
@@ -93,7 +93,7 @@ class Link:
         """Take over what changed in the store."""
         self.peer = peer
         backend = self.backend
-        backend.node, backend.token = peer.name, peer.token
+        backend.token, backend.since = peer.token, peer.paired_at
         backend.in_routing, backend.priority, backend.weight = peer.in_routing, peer.priority, peer.weight
         backend.max_load_percent = peer.max_load_percent
 
@@ -273,5 +273,6 @@ def _offer(entry: Entry) -> Offer:
         chat=entry.chat,
         digest=entry.digest,
         quantization=entry.quantization,
+        created=moment(entry.created),
         peer=True,
     )

@@ -34,7 +34,8 @@ from ..wire import Resources
 from .asking import Askings
 from .calls import post, post_anywhere
 from .link import Link
-from .sharing import Sharing
+from .naming import Naming
+from .sharing import Sharing, entry_of
 from .team import Team
 from .wire import Bye, Entry, Hello, News
 
@@ -79,6 +80,7 @@ class Mesh:
         self.askings = Askings(identity, self.peers, self.tls, self.card, self._nodes_changed)
         self.team = Team(home, identity, self.peers, self.tls, self.card)
         self.links: dict[str, Link] = {}
+        self.naming = Naming(dispatcher, self.links)
         self.draining = False
         """Whether nothing is offered to peers, and no new request of theirs is taken."""
         self.discovery: Discovery | None = None
@@ -102,6 +104,7 @@ class Mesh:
         self.peers.listen(self._peer_changed)
         for peer in self.peers:
             self._follow(peer)
+        self.naming.renew()
         if len(self.peers) or self.settings.advertise or self.settings.external or self.team.active:
             await self._expose()
         if self.settings.advertise or self.team.active or len(self.peers):
@@ -134,6 +137,7 @@ class Mesh:
     async def configure(self, settings: Settings) -> None:
         """Take over changed settings of discovery, team and name, live."""
         before, self.settings = self.settings, settings
+        self.naming.renew()
         if settings.cluster_key != before.cluster_key:
             if before.cluster_key is not None:
                 await self._leave_team()
@@ -157,6 +161,7 @@ class Mesh:
 
     async def refresh(self) -> None:
         """What this node offers may have changed: tell the peers and the network."""
+        self.naming.renew()
         shared = self.entries()
         if shared != self._shared:
             self._shared = shared
@@ -198,16 +203,7 @@ class Mesh:
         if self.draining:
             return []
         return [
-            Entry(
-                model=offer.model,
-                tasks=sorted(offer.tasks),
-                state=offer.state,
-                slots=offer.slots,
-                context_length=offer.context_length,
-                chat=offer.chat,
-                digest=offer.digest,
-                quantization=offer.quantization,
-            )
+            entry_of(offer)
             for offer in self._dispatcher.table.offers
             if offer.shared and not offer.peer and offer.health in ("healthy", "unknown")
         ]
@@ -311,7 +307,8 @@ class Mesh:
             self._follow(peer)
         else:
             link.update(peer)
-            self._dispatcher.refresh()
+        self.naming.renew()
+        self._dispatcher.refresh()
         self._nodes_changed()
 
     def _measured(self, link: Link, latency: float) -> None:

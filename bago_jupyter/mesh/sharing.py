@@ -7,9 +7,26 @@ from __future__ import annotations
 
 import msgspec
 
+from ..router import Offer
 from ..state import Home
+from .wire import Entry
 
 FILE = "sharing.json"
+
+
+def entry_of(offer: Offer) -> Entry:
+    """``offer`` as a peer is told of it."""
+    return Entry(
+        model=offer.model,
+        tasks=sorted(offer.tasks),
+        state=offer.state,
+        slots=offer.slots,
+        context_length=offer.context_length,
+        chat=offer.chat,
+        digest=offer.digest,
+        quantization=offer.quantization,
+        created=offer.created,
+    )
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -47,6 +47,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     chat: bool = True
     digest: Text | None = None
     quantization: Text | None = None
+    created: int | float | None = None
+    """When its weights were made, or came to where they are, as a Unix time."""
 
 
 class News(msgspec.Struct, kw_only=True):

@@ -9,6 +9,7 @@ from .offer import Offer, Table
 from .plan import Plan, plan, survey
 from .policy import POLICIES, Policy
 from .shape import Shape
+from .weights import Weights
 
 __all__ = [
     "POLICIES",
@@ -26,6 +27,7 @@ __all__ = [
     "Shape",
     "Table",
     "Ticket",
+    "Weights",
     "plan",
     "prefix_of",
     "survey",

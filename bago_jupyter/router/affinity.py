@@ -45,16 +45,25 @@ class Affinity:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], OrderedDict[int, None]] = {}
 
-    def remember(self, backend: str, model: str, prefix: tuple[int, ...]) -> None:
-        """``backend`` reads a prompt with ``prefix`` now."""
+    def remember(self, backend: str, model: str, prefix: tuple[int, ...]) -> tuple[int, ...]:
+        """``backend`` reads a prompt with ``prefix`` now. Returns what of it is news, for :meth:`unlearn`."""
         if not prefix:
-            return
+            return ()
         seen = self._seen.setdefault((backend, model), OrderedDict())
+        news = tuple([state for state in prefix if state not in seen])
         for state in reversed(prefix):  # so that a short prefix is never forgotten before a longer one
             seen[state] = None
             seen.move_to_end(state)
         while len(seen) > KEPT:
             seen.popitem(last=False)
+        return news
+
+    def unlearn(self, backend: str, model: str, news: tuple[int, ...]) -> None:
+        """``backend`` did not read that prompt after all: it refused it."""
+        seen = self._seen.get((backend, model))
+        if seen:
+            for state in news:
+                seen.pop(state, None)
 
     def warm(self, backend: str, model: str, prefix: tuple[int, ...]) -> int:
         """Tokens of a prompt with ``prefix`` that ``backend`` has read before."""

@@ -34,6 +34,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """Tokens of work that this request makes there."""
     refused: tuple[str, str] | None = None
     """The gate that the offer itself does not pass for such a request, with the reason."""
+    tight: bool = False
+    """Whether the prompt is probably too long for its context."""
 
     @property
     def full(self) -> bool:

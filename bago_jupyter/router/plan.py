@@ -63,6 +63,7 @@ def survey(
             table.gated[kind] = entries
     rows = []
     cold = shape.prompt_tokens // READING + shape.answer or 1  # shape.work(), on the way of every request
+    likely = shape.likely_tokens
     failing = breakers.all
     for rank, offer, refused in entries:
         load = loads.get((offer.backend, offer.model), IDLE)
@@ -86,6 +87,7 @@ def survey(
                 state == "suspect" or offer.health == "unknown",
                 shape.work(warm) if warm else cold,
                 refused,
+                likely > 0 and likely > (offer.context_length or likely),
             )
         )
     return tuple(rows)
@@ -113,10 +115,13 @@ def plan(inputs: Inputs) -> Plan:
         rows, scores = tuple(able), (0.0,) * len(able)
     else:
         scored = sorted(
-            [(row.rank, row.suspect, score(inputs, row), position) for position, row in enumerate(able)]
+            [
+                (row.rank, row.suspect, row.tight, score(inputs, row), position)
+                for position, row in enumerate(able)
+            ]
         )
-        rows = tuple([able[entry[3]] for entry in scored])
-        scores = tuple([entry[2] for entry in scored])
+        rows = tuple([able[entry[4]] for entry in scored])
+        scores = tuple([entry[3] for entry in scored])
     waits = bool(rows) and rows[0].in_flight >= rows[0].capacity
     if waits and inputs.policy not in PATIENT:
         free = next((at for at, row in enumerate(rows) if _spills(row, rows[0])), None)
@@ -128,8 +133,9 @@ def plan(inputs: Inputs) -> Plan:
 
 
 def _spills(row: Row, best: Row) -> bool:
-    """Whether ``row`` takes what ``best`` has no slot for: another model is no substitute for a full one."""
-    return not row.full and row.rank == best.rank and not row.suspect
+    """Whether ``row`` takes what ``best`` has no slot for: another model is no substitute for a full one, nor
+    is one whose context is too short."""
+    return not row.full and row.rank == best.rank and not row.suspect and row.tight <= best.tight
 
 
 def _candidate(row: Row, score: float) -> Candidate:
@@ -145,6 +151,7 @@ def _candidate(row: Row, score: float) -> Candidate:
         slots=offer.slots,
         full=row.full,
         suspect=row.suspect,
+        tight=row.tight,
         speed=row.speed,
         latency=row.latency,
         warm=row.warm,
@@ -168,7 +175,10 @@ def _rejection(row: Row, least: int) -> Rejection:
 
 def _gated(table: Table, shape: Shape) -> tuple[Gated, ...]:
     found = table.find(shape.model, relayed=shape.relayed)
-    return tuple([(rank, offer, _gate(shape, offer)) for rank, offer in found])
+    gated: list[Gated] = [(rank, offer, _gate(shape, offer)) for rank, offer in found]
+    if not shape.relayed:  # a peer learns nothing of the others
+        gated += [(0, offer, ("weights", table.difference(offer))) for offer in table.apart(shape.model)]
+    return tuple(gated)
 
 
 def _gate(shape: Shape, offer: Offer) -> tuple[str, str] | None:

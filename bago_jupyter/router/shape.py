@@ -30,6 +30,9 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Estimate from the size of the body, for the work it makes."""
     least_tokens: int = 0
     """Prompt tokens that it has at the very least, for the gate that refuses."""
+    likely_tokens: int = 0
+    """Prompt tokens of a text of its length, for the order of those that are asked; 0 where its length tells
+    nothing."""
     answer: int = DEFAULT_ANSWER
     """Tokens to write, as an estimate; 0 where nothing is written."""
     prefix: tuple[int, ...] = ()

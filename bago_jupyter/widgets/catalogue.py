@@ -50,7 +50,11 @@ def choices(catalogue: JSON) -> list[JSON]:
             id, state, chat = model["id"], model["state"], model["chat"]
             options.append(_option(f"{group['name']}/{id}", id, state, chat))
             known = plain.get(id)
-            if not group["routed"] or (known and (known["state"] in ("ready", "route") or state != "ready")):
+            if (
+                not group["routed"]
+                or model["other"]
+                or (known and (known["state"] in ("ready", "route") or state != "ready"))
+            ):
                 continue
             plain[id] = _option(id, id, state, chat)
         if options:
@@ -89,12 +93,19 @@ def _peer(node: NodeInfo) -> JSON:
 
 def _connection(connection: ConnectionInfo) -> JSON:
     models = [
-        _model(ModelInfo(id=id, state="available", engine=connection.type, tasks=["generate"]))
+        _model(ModelInfo(id=id, state="available", engine=connection.type, tasks=_tasks(connection)))
         for id in connection.models
     ]
     state = {"healthy": "online", "unhealthy": "offline"}.get(connection.health, connection.health)
     why = connection.error or connection.reason
     return _group("connection", connection.name, connection.name, state, why, models, connection.in_routing)
+
+
+def _tasks(connection: ConnectionInfo) -> list[str]:
+    """What can be asked of its models; everything where it is not known yet."""
+    spoken = {"embeddings": "embed", "rerank": "rerank"}
+    dialects = ["chat", *spoken] if connection.dialects is None else connection.dialects
+    return sorted({spoken.get(dialect, "generate") for dialect in dialects})
 
 
 def _model(info: ModelInfo) -> JSON:

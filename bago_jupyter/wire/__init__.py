@@ -20,6 +20,8 @@ from .models import (
     EngineInfo,
     Failure,
     JobEvent,
+    JoinInfo,
+    JoinRequest,
     LoadRequest,
     ModelInfo,
     ModelState,
@@ -44,6 +46,7 @@ from .nodes import (
     SharingWanted,
     Turn,
 )
+from .numbers import moment, whole
 from .resources import GpuInfo, Resources
 from .routes import RouteInfo, RouteWanted
 from .routing import Attempt, Candidate, Decision, Outcome, Rejection, Verdict
@@ -71,6 +74,8 @@ __all__ = [
     "GpuInfo",
     "Hop",
     "JobEvent",
+    "JoinInfo",
+    "JoinRequest",
     "KeyInfo",
     "KeyWanted",
     "LoadRequest",
@@ -108,5 +113,7 @@ __all__ = [
     "Turn",
     "UnloadRequest",
     "Verdict",
+    "moment",
     "public_source",
+    "whole",
 ]

@@ -71,6 +71,8 @@ class ModelInfo(Message):
     chat: bool = True
     """Whether it was made to chat: it has a chat template. Another completes text."""
     error: str | None = None
+    other: str | None = None
+    """Why it is another model, by its weights, than its id stands for here; it is asked as ``node/id``."""
     runners: list[RunnerInfo] = []
 
 
@@ -140,6 +142,22 @@ class LoadRequest(Message, forbid_unknown_fields=True):
     context_length: int | None = None
     gpu_layers: int | None = None
     slots: int | None = None
+
+
+class JoinRequest(Message, forbid_unknown_fields=True):
+    """Make weights of one name one model; without ``digests`` they are told apart again."""
+
+    model: str
+    digests: list[str] = []
+    """Each as a digest, or the first digits of one."""
+
+
+class JoinInfo(Message):
+    """Weights that are one model here."""
+
+    model: str
+    digests: list[str]
+    """Those that were joined, in full; none where they are told apart."""
 
 
 class UnloadRequest(Message, forbid_unknown_fields=True):

@@ -42,6 +42,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether a request more had to wait there."""
     suspect: bool
     """Whether it had failed lately, or may have been gone."""
+    tight: bool = False
+    """Whether the prompt was probably too long for its context."""
     speed: float
     """Tokens per second that one request gets there."""
     latency: float

@@ -135,6 +135,7 @@ export interface Candidate {
   slots: number;
   full: boolean;
   suspect: boolean;
+  tight: boolean;
   speed: number;
   latency: number;
   warm: number;

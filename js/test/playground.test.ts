@@ -50,6 +50,7 @@ const candidate: Candidate = {
   slots: 4,
   full: false,
   suspect: false,
+  tight: false,
   speed: 66.4,
   latency: 0,
   warm: 0,

@@ -183,7 +183,7 @@ def test_who_is_not_let_in(make: Any, required: str | None, client: Any, key: st
 
 def test_a_peer_is_a_caller_of_its_own_kind() -> None:
     peer = Peer(fingerprint="fp_" + "ab" * 32, name="key:ada", certificate="", token=Secret("x"))
-    assert Callers.peer(peer) == "peer:key:ada"
+    assert Callers.peer(peer) == "peer:" + "ab" * 16, "it is what it proved, not what it calls itself"
 
 
 def test_a_named_key_names_the_caller_where_none_is_asked_for(open_host: Host) -> None:
@@ -323,5 +323,5 @@ def test_who_manages_a_node() -> None:
     assert of() == of((b"x-bago-caller", b"\xff")) == "local"
     assert of((b"x-bago-caller", b"cli")) == "cli"
     assert of((b"host", b"x"), (b"x-bago-caller", b"a.ipynb")) == "notebook:a.ipynb"
-    peer = SimpleNamespace(name="attic")
-    assert of((b"x-bago-caller", b"cli"), **{PAIRED: peer}) == "peer:attic"
+    peer = SimpleNamespace(name="attic", fingerprint="fp_" + "cd" * 32)
+    assert of((b"x-bago-caller", b"cli"), **{PAIRED: peer}) == "peer:" + "cd" * 16

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx
 import pytest
 from mesh.hosts import Node
 
-from conformance.desk import HELLO, KEY
+from conformance.desk import FIXED, HELLO, KEY
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS: list[Any] = [{"name": "get_weather", "description": "The weather.", "input_schema": CITY}]
@@ -92,17 +94,36 @@ def test_a_tools_answer_goes_back(claude: anthropic.Anthropic) -> None:
     assert got.usage.output_tokens > 0
 
 
-def test_models(claude: anthropic.Anthropic) -> None:
+def test_models(claude: anthropic.Anthropic, starter_gguf: Path) -> None:
     page = claude.models.list()
     assert {"smol", "caller"} <= {model.id for model in page.data}
     assert page.has_more is False
     assert (page.first_id, page.last_id) == (page.data[0].id, page.data[-1].id)
     model = claude.models.retrieve("bob/smol")
     assert (model.type, model.id, model.display_name) == ("model", "bob/smol", "bob/smol")
-    assert model.created_at.year == 1970
+    assert model.created_at.timestamp() == int(starter_gguf.stat().st_mtime)
     with pytest.raises(anthropic.NotFoundError) as caught:
         claude.models.retrieve("nope")
     assert caught.value.body["type"] == "error"  # type: ignore[index,call-overload]
+
+
+def test_answers_carry_the_id_where_its_package_looks_for_it(
+    claude: anthropic.Anthropic, http: httpx.Client
+) -> None:
+    got = claude.messages.with_raw_response.create(model="smol", max_tokens=2, messages=HELLO)
+    assert got.headers["request-id"] == got.headers["x-request-id"] == got.parse()._request_id
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        claude.messages.create(model="nope", max_tokens=2, messages=HELLO)
+    assert caught.value.request_id == caught.value.response.headers["x-request-id"]
+    chat = http.post("/v1/chat/completions", json={"model": "smol", "max_tokens": 1, "messages": HELLO})
+    assert "x-request-id" in chat.headers and "request-id" not in chat.headers
+
+
+@pytest.mark.parametrize("bound", [3, 3.0])
+def test_a_bound_is_any_json_number(http: httpx.Client, bound: float) -> None:
+    got = http.post("/v1/messages", json={"model": "smol", "max_tokens": bound, "messages": HELLO, **FIXED})
+    assert got.status_code == 200, got.text
+    assert got.json()["usage"]["output_tokens"] <= 3
 
 
 def test_errors(claude: anthropic.Anthropic, url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,13 +16,31 @@ from mesh.hosts import Node
 from conformance.desk import FIXED
 
 
-def test_models(client: openai.OpenAI) -> None:
+def test_models(client: openai.OpenAI, starter_gguf: Path) -> None:
     models = {model.id: model for model in client.models.list()}
     assert set(models) >= {"smol", "caller", "org/ranker"}
     assert models["smol"].owned_by == "bob" and models["smol"].object == "model"
     (place,) = models["smol"].bago["nodes"]  # type: ignore[attr-defined]
     assert (place["node"], place["health"], place["context_length"]) == ("bob", "healthy", 1024)
+    assert models["smol"].created == int(starter_gguf.stat().st_mtime)
     assert client.models.list().object == "list"
+
+
+@pytest.mark.parametrize("name", ["SMOL", "smol:latest", "Bob/Smol"])
+def test_names_as_other_software_spells_them(client: openai.OpenAI, name: str) -> None:
+    got = client.chat.completions.create(
+        model=name, messages=[{"role": "user", "content": "Hi"}], max_tokens=2, **FIXED
+    )
+    assert got.choices[0].message.content is not None
+    assert client.models.retrieve(name).bago["nodes"][0]["model"] == "smol"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict"])
+def test_a_bound_is_any_json_number(http: httpx.Client, name: str) -> None:
+    body = {"model": "smol", "messages": [{"role": "user", "content": "Count."}], name: 3.0, "top_k": 40.0}
+    got = http.post("/v1/chat/completions", json=body)
+    assert got.status_code == 200, got.text
+    assert got.json()["usage"]["completion_tokens"] == 3
 
 
 def test_models_by_name(client: openai.OpenAI) -> None:

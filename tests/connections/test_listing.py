@@ -67,6 +67,24 @@ def test_what_models_are_said_to_do(entry: dict[str, Any], tasks: set[str] | Non
     assert found.tasks == tasks
 
 
+@pytest.mark.parametrize(
+    ("entry", "created"),
+    [
+        ({"created": 1700000000}, 1700000000),
+        ({"created": 1700000000.5}, 1700000000),
+        ({"created_at": "2023-11-14T22:13:20Z"}, 1700000000),
+        ({"created": "2023-11-14T22:13:20+00:00"}, 1700000000),
+        ({"created": 0}, None),
+        ({"created": None, "created_at": "yesterday"}, None),
+        ({"created": 10**15}, None),
+        ({"created": [1], "created_at": {}}, None),
+    ],
+)
+def test_when_a_model_was_made(entry: dict[str, Any], created: int | None) -> None:
+    (found,) = read(msgspec.json.encode({"data": [{"id": "m", **entry}]}), OPENAI)
+    assert found.created == created
+
+
 def test_names() -> None:
     def ids(body: bytes, type: str = "openai") -> list[str]:
         return [found.id for found in read(body, KINDS[type])]

@@ -54,6 +54,23 @@ def test_files_come_and_go(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_names_are_taken_as_they_are_spelt_elsewhere(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with Fixture(tmp_path) as fixture:
+            library = fixture.library
+            age(make_gguf(fixture.root / "Phi.gguf"))
+            await until(lambda: set(library.models) == {"Phi"})
+            assert library.get("phi").id == library.get("PHI:latest").id == "Phi"
+            assert (library.created("Phi"), library.created("phi")) == (1_700_000_000, None)
+            make_gguf(fixture.root / "phi.gguf")
+            await until(lambda: len(library.models) == 2)
+            assert library.get("phi").id == "phi"
+            with pytest.raises(ModelNotFound, match="Did you mean"):
+                library.get("PHI")
+
+    asyncio.run(run())
+
+
 def test_a_slow_copy_settles_by_itself(tmp_path: Path) -> None:
     async def run() -> None:
         async with Fixture(tmp_path) as fixture:

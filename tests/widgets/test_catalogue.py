@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from bago_jupyter.errors import ModelNotFound
-from bago_jupyter.widgets.catalogue import BEST, choices, default
+from bago_jupyter.widgets.catalogue import BEST, _connection, choices, default
+from bago_jupyter.wire import ConnectionInfo
 
 
 def model(
     id: str, state: str = "available", tasks: tuple[str, ...] = ("generate",), chat: bool = True
 ) -> dict[str, Any]:
-    return {"id": id, "state": state, "tasks": list(tasks), "chat": chat, "runners": []}
+    return {"id": id, "state": state, "tasks": list(tasks), "chat": chat, "other": None, "runners": []}
 
 
 def group(kind: str, name: str, *models: Any, state: str = "online", routed: bool = True) -> dict[str, Any]:
@@ -45,6 +46,23 @@ def test_models_are_grouped_by_node_and_offered_once_for_the_best() -> None:
         "cloud": ["cloud/gpt"],
     }
     assert found[0]["options"][0]["state"] == "ready"
+
+
+def test_another_model_of_the_same_name_is_chosen_by_its_node_alone() -> None:
+    other = {**model("a", "ready"), "other": "its weights are not those..."}
+    found = choices(catalogue(group("own", "here", model("a")), group("peer", "there", other)))
+    assert values(found) == {BEST: ["a"], "here": ["here/a"], "there": ["there/a"]}
+    assert found[0]["options"][0]["state"] == "available"
+
+
+def test_a_connection_that_does_not_chat_is_not_offered_for_it() -> None:
+    def chats(dialects: list[str] | None) -> bool:
+        connection = ConnectionInfo(name="gpu", type="openai", url="", models=["m"], dialects=dialects)
+        made = _connection(connection)
+        return bool(choices(catalogue({**made, "routed": False})))
+
+    assert chats(None) and chats(["messages", "chat"])
+    assert not chats(["embeddings", "rerank"])
 
 
 def test_routes_come_first_unless_they_lead_nowhere() -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ...errors import InvalidRequest
+from ...wire import whole
 from .fields import Rule, check
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ def read(body: bytes, shape: type[T], rules: dict[str, Rule], backend: str) -> t
         raise InvalidRequest(f"The request body is not valid JSON ({error}); send a JSON object.") from None
     if not isinstance(fields, dict):
         raise InvalidRequest("The request body is no JSON object; send one.")
+    fields = whole(fields)
     check(fields, rules, backend)
     try:
         return msgspec.convert(fields, shape), fields

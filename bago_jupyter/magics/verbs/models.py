@@ -12,6 +12,7 @@ from ...wire import ModelInfo
 from ..advice import advised
 from ..parse import Given
 from ..progress import progress_bar
+from ..quiet import Usage
 from ..session import Session
 from ..show import quantity, seconds, size
 
@@ -22,7 +23,13 @@ _COLUMNS = ("model", "state", "engine", "quantisation", "parameters", "context",
 
 
 def models(session: Session, given: Given) -> None:
-    """The library and what paired nodes share, as a table."""
+    """The library and what paired nodes share, as a table; or join weights of one name."""
+    digests = [word for word in (given.argument, *given.options.get("more", ())) if word]
+    if name := given.options.get("join"):
+        _join(session, name, digests)
+        return
+    if digests:
+        raise Usage(f"%bago models {digests[0]}: digests follow --join NAME only.")
     found = everywhere(launch.node())
     if not found:
         session.screen.line("No models yet: %bago pull smollm2 gets a small one.")
@@ -33,6 +40,22 @@ def models(session: Session, given: Given) -> None:
             session.screen.line(f"{model.id}: {model.error}")
         elif _completes(model):
             session.screen.line(f"{model.id}: completes text and does not chat (it has no chat template).")
+        if model.other:
+            digits = (model.digest or "").removeprefix("sha256:")[:12]
+            one = f"%bago models --join {model.id} {digits} makes them one."
+            session.screen.line(
+                f"{model.id} of {', '.join(model.nodes)} is another model: {model.other}; {one}"
+            )
+
+
+def _join(session: Session, name: str, digests: list[str]) -> None:
+    joined = launch.node().join(name, digests).digests
+    shown = ", ".join(digest.removeprefix("sha256:")[:12] for digest in joined)
+    session.screen.line(f"{name} is one model with the weights {shown}." if shown else _apart(name))
+
+
+def _apart(name: str) -> str:
+    return f"Different weights of {name} are told apart: they are asked as NODE/{name}."
 
 
 def everywhere(client: NodeClient) -> list[ModelInfo]:

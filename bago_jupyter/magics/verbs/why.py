@@ -85,6 +85,7 @@ def _reason(policy: str, candidate: Candidate) -> str:
         f"{candidate.warm} tokens read before" if candidate.warm else "",
         "" if candidate.state == "ready" else candidate.state,
         "failed lately" if candidate.suspect else "",
+        "probably too short a context" if candidate.tight else "",
         f"choice {candidate.rank + 1} of the route" if candidate.rank else "",
     ]
     return f"{facts.get(policy, policy)} ({', '.join(fact for fact in more if fact)})"

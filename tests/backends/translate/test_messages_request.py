@@ -41,6 +41,15 @@ def test_a_plain_question() -> None:
     assert told() == {"model": "m", "max_tokens": 9, "messages": [HI]}
 
 
+@pytest.mark.parametrize("bound", [16.0, 16])
+def test_a_bound_is_any_json_number(bound: float) -> None:
+    got = told(max_tokens=bound, top_k=40.0, temperature=1.0)
+    assert (got["max_tokens"], got["top_k"], got["temperature"]) == (16, 40, 1)
+    assert all(type(got[name]) is int for name in ("max_tokens", "top_k"))
+    with pytest.raises(InvalidRequest):
+        told(max_tokens=16.5)
+
+
 def test_system_prompts() -> None:
     blocks = [text("One") | {"cache_control": {"type": "ephemeral"}}, text("Two")]
     out = told([HI, {"role": "system", "content": "Late"}], system=blocks)

@@ -111,7 +111,7 @@ class ModelRow {
     const loading = model.runners.find((runner) => ["starting", "loading"].includes(runner.state));
     this.#state(model.state, loading?.progress ?? null);
     text(this.#facts, facts(model));
-    text(this.#error, model.error ? shown(model.error) : "");
+    text(this.#error, shown(model.error ?? model.other ?? ""));
     const useless = model.state === "failed" || model.state === "unsupported";
     const broken = useless && model.runners.length === 0;
     const loaded = model.state === "ready" || model.state === "loading";

@@ -18,6 +18,7 @@ export interface Model {
   /** Whether it was made to chat. */
   chat: boolean;
   error: string | null;
+  other?: string | null;
   runners: Runner[];
   shared?: boolean | null;
 }

@@ -83,6 +83,7 @@ function reason(policy: string, candidate: Candidate): string {
     candidate.warm ? `${candidate.warm} tokens read before` : "",
     candidate.state === "ready" ? "" : candidate.state,
     candidate.suspect ? "failed lately" : "",
+    candidate.tight ? "probably too short a context" : "",
     candidate.rank ? `choice ${candidate.rank + 1} of the route` : "",
   ];
   return facts.filter(Boolean).join(", ");

@@ -1,0 +1,39 @@
+"""Names of models as people and other software spell them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+
+LATEST = ":latest"
+"""The tag that Ollama and its clients put behind a name without one."""
+
+
+def bare(name: str) -> str:
+    """What two names have in common that mean the same: neither case nor ``:latest`` tells them apart."""
+    return name.casefold().removesuffix(LATEST)
+
+
+class Names:
+    """Names that can be asked for, found by one that is spelt otherwise. Immutable.
+
+    ``own`` are those of this node itself: what peers call theirs takes none of these.
+    """
+
+    def __init__(self, names: Iterable[str], own: Collection[str] = frozenset()):
+        self._own = own
+        self._alike: dict[str, list[str]] = {}
+        for name in dict.fromkeys(names):
+            self._alike.setdefault(bare(name), []).append(name)
+
+    def only(self, name: str) -> str | None:
+        """The one that ``name`` can only mean; ``None`` where there is none, or more than one."""
+        alike = self._alike.get(bare(name), [])
+        alike = [known for known in alike if known in self._own] or alike
+        alike = [known for known in alike if known.casefold() == name.casefold()] or alike
+        return alike[0] if len(alike) == 1 else None
+
+    def near(self, name: str) -> str | None:
+        """The one that was probably meant."""
+        found = difflib.get_close_matches(bare(name), self._alike, n=1)
+        return self._alike[found[0]][0] if found else None
