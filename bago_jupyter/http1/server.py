@@ -71,9 +71,8 @@ class ServerConnection(asyncio.Protocol):
         self._behind: deque[Incoming] = deque()
         """The request whose body is not whole yet; and pipelined ones that wait."""
         self._chunks: list[bytes] = []
-        self._body = 0
         self._framing = Framing()
-        self._dropped = self._unsent = 0
+        self._body = self._dropped = self._unsent = 0
         self._waits = 0.0
         """Seconds that were given for what is incomplete: :data:`~.limits.HEAD` or :data:`~.limits.BODY`."""
         self._lasting: tuple[tuple[object, ...], Admission] | None = None
@@ -97,8 +96,7 @@ class ServerConnection(asyncio.Protocol):
             if self._dropped > limits.LINGER_BYTES:
                 self.abort()
             return
-        self.state = ACTIVE
-        self._ended = False
+        self.state, self._ended = ACTIVE, False
         before, rest = self._body, data
         while rest:
             try:
@@ -122,12 +120,13 @@ class ServerConnection(asyncio.Protocol):
         self._watch_unsent()
 
     def resume_writing(self) -> None:
-        self.full = False
-        if self._held:
-            self._held = False
+        self.full, held, self._held = False, self._held, False
+        if self.answering is None and held:
             self._go_on()
-        elif self.answering is not None and self.answering.owner is not None:
-            self.answering.owner.writable()
+        elif self.answering is not None:  # also one that came in the same read as the one that was held
+            if self.answering.owner is not None:
+                self.answering.owner.writable()
+            self._listen_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = CLOSED
@@ -193,12 +192,11 @@ class ServerConnection(asyncio.Protocol):
         chunks = self._chunks
         if chunks:
             incoming.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            self._chunks = []
-            self._body = 0
+            self._chunks, self._body = [], 0
         self._arriving = None
         self._waits = 0.0
         self._ended = incoming.arrived = True
-        if self.answering is None and not self._held:
+        if self.answering is None and not self._behind:
             self._serve(incoming)
         else:
             self._queue(incoming)
@@ -210,8 +208,7 @@ class ServerConnection(asyncio.Protocol):
 
     def answered(self, incoming: Incoming) -> None:
         """The answer to ``incoming`` is whole: go on with the next request, or close."""
-        incoming.owner = None
-        self.answering = None
+        incoming.owner = self.answering = None
         if not incoming.arrived or (incoming.error is not None and not incoming.keep_alive):
             self._linger()
         elif not incoming.keep_alive:
@@ -278,6 +275,9 @@ class ServerConnection(asyncio.Protocol):
         elif self._arriving is None and self.state is ACTIVE:
             self.state = IDLE
             self.deadline = time.monotonic() + limits.KEEP_ALIVE
+        self._listen_on()
+
+    def _listen_on(self) -> None:
         if self._deaf and len(self._behind) < limits.FEW:
             self._listen(True)
 
@@ -313,7 +313,7 @@ class ServerConnection(asyncio.Protocol):
         expects = b"expect" in incoming.first
         if admission.lasting and not expects and not incoming.extra and not incoming.old:
             self._lasting = self._says(incoming), admission
-        if expects and not (incoming.old or self.answering or self._held) and has_body(incoming):
+        if expects and not (incoming.old or self.answering or self._behind) and has_body(incoming):
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _says(self, incoming: Incoming) -> tuple[object, ...]:
@@ -334,7 +334,7 @@ class ServerConnection(asyncio.Protocol):
         incoming.keep_alive = False
         self._chunks = []
         self.state = CLOSED
-        if self.answering is None and not self._held:
+        if self.answering is None and not self._behind:
             self._serve(incoming)
         else:
             self._behind.append(incoming)
