@@ -18,7 +18,7 @@ from .addresses import Address, local, rank
 from .hearing import Ear, Gate
 from .record import SERVICE, Announcement, encode
 from .registry import STALE, Change, Discovered, Registry
-from .text import clean
+from ..text import clean
 
 log = logging.getLogger("bago.discovery")
 
