@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+LONGEST_WORD = 128
+"""Characters of one word of a stranger: a digest, a quantisation, an architecture, a GPU's name."""
 MARKS = 2
 """Combining marks kept in a row: more would let a name paint over its neighbours."""
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Characters that count as letters or symbols but show as nothing."""
-_OBEYED = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff"
-)
+_OBEYED = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff"
 """C0, DEL, C1, line separators, what turns the direction of its neighbours, and halves of characters."""
 _CONTROL = re.compile(f"[{_OBEYED}]")
 _BREAK = re.compile(r"[\t-\r\x85\u2028\u2029][ \t-\r\x85\u2028\u2029]*")

@@ -1,4 +1,4 @@
-"""An error that a backend answers, as it may be passed on: without our key, and without control characters."""
+"""What somebody else answered, as it may be passed on: without our key and control characters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hushed(exchange: Answering, key: Secret | None) -> Answering:
 
 
 class _Hushed:
-    """An :class:`Answering` around another whose body is read in one piece. Belongs to the loop of that one."""
+    """An :class:`Answering` around another, read in one piece. Belongs to the loop of that one."""
 
     def __init__(self, exchange: Answering, key: Secret | None):
         self.status = exchange.status
@@ -39,7 +39,7 @@ class _Hushed:
         self._read = False
         self._zipped = (exchange.header(b"content-encoding") or b"").lower() in _ZIPPED
         self.headers = [
-            (name, self._without_key(value.decode("latin-1")).encode("latin-1"))
+            (name, _without(value.decode("latin-1"), self._key).encode("latin-1"))
             for name, value in exchange.headers
             if not (self._zipped and name in (b"content-encoding", b"content-length"))
         ]
@@ -66,33 +66,38 @@ class _Hushed:
             if not parts and isinstance(error, UpstreamFailed):
                 raise
         body = b"".join(parts)[:MOST]
-        return self._hush(_unzipped(body) if self._zipped else body)
+        return hushed_body(_unzipped(body) if self._zipped else body, self._key)
 
     def close(self) -> None:
         self._exchange.close()
 
-    def _hush(self, body: bytes) -> bytes:
-        try:
-            told = msgspec.json.decode(body)
-            said = self._said(told)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._text(body.decode("utf-8", "replace")).encode()
-        return body if said == told else msgspec.json.encode(said)
 
-    def _said(self, told: Any) -> Any:
-        if isinstance(told, str):
-            return self._text(told)
-        if isinstance(told, list):
-            return [self._said(item) for item in told]
-        if isinstance(told, dict):
-            return {self._text(name): self._said(value) for name, value in told.items()}
-        return told
+def hushed_body(body: bytes, key: str | None = None) -> bytes:
+    """JSON or text of somebody else, without ``key`` and without control characters."""
+    try:
+        told = msgspec.json.decode(body)
+        said = _said(told, key)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _text(body.decode("utf-8", "replace"), key).encode()
+    return body if said == told else msgspec.json.encode(said)
 
-    def _text(self, text: str) -> str:
-        return self._without_key(calm(text))
 
-    def _without_key(self, text: str) -> str:
-        return unrepeated(text.replace(self._key, MASK) if self._key else text)
+def _said(told: Any, key: str | None) -> Any:
+    if isinstance(told, str):
+        return _text(told, key)
+    if isinstance(told, list):
+        return [_said(item, key) for item in told]
+    if isinstance(told, dict):
+        return {_text(name, key): _said(value, key) for name, value in told.items()}
+    return told
+
+
+def _text(text: str, key: str | None) -> str:
+    return _without(calm(text), key)
+
+
+def _without(text: str, key: str | None) -> str:
+    return unrepeated(text.replace(key, MASK) if key else text)
 
 
 def _unzipped(body: bytes) -> bytes:

@@ -10,11 +10,14 @@ from pathlib import Path
 import msgspec
 
 from ..errors import BagoError, NotFound, PullCancelled
+from ..text import clean
 from ..wire import Progress, PullInfo, PullRequest, public_source
 from .pull import Report, pull
 
 FRAME = 0.25
 """Seconds between two reports of the progress of one pull, at least."""
+LONGEST = 300
+"""Characters that are shown of what was asked for: a peer may ask, too."""
 
 
 class Pulls:
@@ -39,8 +42,9 @@ class Pulls:
 
         Raises as that does, and :class:`PullCancelled` when it is ended by :meth:`cancel`.
         """
-        source = public_source(wanted.source)
-        info = PullInfo(id=secrets.token_hex(4), source=source, name=wanted.name, by=by)
+        source = clean(public_source(wanted.source), LONGEST)
+        name = clean(wanted.name, LONGEST) if wanted.name is not None else None
+        info = PullInfo(id=secrets.token_hex(4), source=source, name=name, by=by)
         steps = _Steps(info, self._changed)
 
         def report(step: Progress) -> None:

@@ -22,7 +22,7 @@ class Latest:
             line = b""
         else:
             whole = data[:end].rstrip(b"\n")
-            before, newline, last = whole.rpartition(b"\n")
+            _, newline, last = whole.rpartition(b"\n")
             line = last if newline else bytes(self._rest) + last
             self._rest = bytearray(data[end + 1 :])
         if max(len(line), len(self._rest)) > self._most:

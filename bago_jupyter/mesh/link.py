@@ -30,7 +30,7 @@ STAGGER = 0.1
 MAX_HELLO = 64 * 1024
 MAX_NEWS = 4 * 1024 * 1024
 NEWS_EVERY = 0.5
-"""Seconds after news in which no more are read: what a peer sends meanwhile waits with it, or is overtaken."""
+"""Seconds after news in which no more are read: what a peer sends meanwhile waits, or is overtaken."""
 READ_EVERY = 0.02
 """Seconds between two reads of what is no news yet."""
 AGAIN, AGAIN_MOST = 0.1, 2.0

@@ -20,14 +20,12 @@ import msgspec
 from msgspec import Meta
 
 from ..errors import UpstreamFailed
-from ..text import clean, plain
+from ..text import LONGEST_WORD, clean, plain
 from ..trust import names
 from ..wire import Resources
 
 PREFIX = "/mesh/v1"
 LONGEST_VERSION = 64
-LONGEST_WORD = 128
-"""Characters of a digest, a quantisation or a GPU's name."""
 LONGEST_REASON = 200
 Text = Annotated[str, Meta(max_length=512)]
 
