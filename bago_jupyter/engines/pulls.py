@@ -37,7 +37,14 @@ class Pulls:
         """Those that run, the oldest first."""
         return [info for info, _ in self._running.values()]
 
-    async def run(self, wanted: PullRequest, by: str, progress: Report = lambda _: None) -> str:
+    async def run(
+        self,
+        wanted: PullRequest,
+        by: str,
+        progress: Report = lambda _: None,
+        *,
+        by_peer: bool = False,
+    ) -> str:
         """Pull a model on behalf of caller ``by``, as :func:`~.pull.pull` does, and return its id.
 
         Raises as that does, and :class:`PullCancelled` when it is ended by :meth:`cancel`.
@@ -51,7 +58,14 @@ class Pulls:
             steps.report(step)
             progress(step)
 
-        work = pull(wanted.source, self._folder, name=wanted.name, sha256=wanted.sha256, progress=report)
+        work = pull(
+            wanted.source,
+            self._folder,
+            name=wanted.name,
+            sha256=wanted.sha256,
+            progress=report,
+            by_peer=by_peer,
+        )
         task = asyncio.ensure_future(work)
         self._running[info.id] = info, task
         self._changed(info)
