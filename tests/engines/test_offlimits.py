@@ -60,7 +60,16 @@ def port(server: Server) -> str:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "127.8.8.8", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"],
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "127.8.8.8",
+        "localhost",
+        "0.0.0.0",
+        "[::ffff:127.0.0.1]",
+    ],
 )
 def test_this_machine_by_any_name(server: Server, tmp_path: Path, host: str) -> None:
     url = f"http://{host}:{port(server)}/m.gguf"
@@ -98,7 +107,9 @@ def test_a_redirect_there(server: Server, other: Server, tmp_path: Path) -> None
 
     def fetch() -> str:
         guard = Guard([server.address])
-        return asyncio.run(download(f"{server.address}/m", tmp_path / "m", report=lambda _: None, guard=guard))
+        return asyncio.run(
+            download(f"{server.address}/m", tmp_path / "m", report=lambda _: None, guard=guard)
+        )
 
     with pytest.raises(Forbidden):
         fetch()
@@ -142,7 +153,16 @@ def test_a_mirror_of_the_hub_stays_the_owners_to_choose(
 @pytest.mark.parametrize(
     "address",
     [
-        *("127.0.0.1", "::1", "0.0.0.0", "::", "169.254.169.254", "fe80::1%eth0", "224.0.0.1", "255.255.255.255"),
+        *(
+            "127.0.0.1",
+            "::1",
+            "0.0.0.0",
+            "::",
+            "169.254.169.254",
+            "fe80::1%eth0",
+            "224.0.0.1",
+            "255.255.255.255",
+        ),
         *("::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::", "::127.0.0.1", "fd00:ec2::254"),
         *("100.100.100.200", "168.63.129.16", "0.1.2.3", "no address", ""),
     ],
@@ -151,7 +171,9 @@ def test_off_limits(address: str) -> None:
     assert off_limits(address)
 
 
-@pytest.mark.parametrize("address", ["10.0.0.7", "192.168.1.2", "100.64.0.9", "fd12::7", PUBLIC, "2606:4700::1"])
+@pytest.mark.parametrize(
+    "address", ["10.0.0.7", "192.168.1.2", "100.64.0.9", "fd12::7", PUBLIC, "2606:4700::1"]
+)
 def test_not_off_limits(address: str) -> None:
     """The network around is where mirrors are, and a peer can look there itself."""
     assert not off_limits(address)
