@@ -61,8 +61,8 @@ async def download(
     """Fetch ``url`` into ``part``, going on where an earlier try ended; return the SHA-256 in hex.
 
     The digest covers every byte of the file, resumed ones included; it is compared with ``sha256``
-    if that is given. ``guard`` says where it may not go. Raises :class:`PullFailed`; ``part`` is then kept for the next try unless its
-    content is known to be wrong.
+    if that is given. ``guard`` says where it may not go. Raises :class:`PullFailed`; ``part`` is then kept
+    for the next try unless its content is known to be wrong.
     """
     worker = Worker("bago-download")
     fetch = _Fetch(url, part, dict(headers or {}), sha256, report, worker, guard)

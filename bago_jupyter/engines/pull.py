@@ -52,8 +52,8 @@ async def pull(
     ``source`` is a starter's name, a path, an http(s) URL or ``hf:org/repo/file.gguf``; ``name`` is
     the id to give it (``org/name`` at most), ``sha256`` the digest of the file in hex.
     A pull ``by_peer`` takes no file of this machine, and goes where a peer may have it go
-    (:mod:`.offlimits`). ``progress`` is called on the caller's loop. Nothing appears in the library before it is whole,
-    checked and readable; a download that failed or was cancelled is resumed by the next pull.
+    (:mod:`.offlimits`). ``progress`` is called on the caller's loop. Nothing appears in the library before it
+    is whole, checked and readable; a download that failed or was cancelled is resumed by the next pull.
 
     Raises :class:`InvalidRequest`, :class:`PullFailed` or :class:`ModelFileError`.
     """
