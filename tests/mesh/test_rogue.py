@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from mesh.rogue import OK, Ask, Rogue, Script, Served, Writer, answer, chunk, entry, served, until
+from mesh.strange import ESCAPE, HELLOS, NEWS
 from webserver import WebServer
 
 from bago_jupyter.state import Home
 
-ESCAPE = "\x1b]52;c;AAAA\x07\x1b[2J\u202egnp\u2028line\x9bm\x7f"
 FOREIGN = ("\x1b", "\x07", "\u202e", "\u2028", "\x9b", "\x7f")
 HEALTH = 1.0
 """Seconds within which ``/health`` answers all the while."""
@@ -152,57 +152,6 @@ async def told(node: Served) -> Any:
     return peer if peer["models"] else None
 
 
-async def endless(writer: Writer, piece: bytes, first: bytes = b"") -> None:
-    writer.write(OK + (chunk(first) if first else b""))
-    while True:
-        writer.write(chunk(piece))
-        await writer.drain()
-        await asyncio.sleep(0)
-
-
-async def dripping(ask: Ask, writer: Writer) -> None:
-    writer.write(OK)
-    while True:
-        writer.write(chunk(b"x"))
-        await writer.drain()
-        await asyncio.sleep(0.05)
-
-
-def says(said: bytes) -> Script:
-    """Says this and closes."""
-
-    async def script(ask: Ask, writer: Writer) -> None:
-        await answer(writer, said)
-
-    return script
-
-
-async def line_without_end(ask: Ask, writer: Writer) -> None:
-    await endless(writer, b"x" * 65536, b'{"hello":')
-
-
-async def line_feeds(ask: Ask, writer: Writer) -> None:
-    await endless(writer, b"\n" * 65536)
-
-
-NESTED = b"[" * 100_000
-NEWS: dict[str, Script] = {
-    "a line without end": line_without_end,
-    "line feeds without end": line_feeds,
-    "one byte at a time": dripping,
-    "nested": says(b'{"hello":' + NESTED + b"\n"),
-    "not a number": says(b'{"hello":{"port":NaN}}\n'),
-    "huge numbers": says(b'{"hello":{"port":' + b"9" * 100_000 + b"}}\n"),
-    "no text": says(b'{"hello":"\xff\xfe"}\n'),
-    "nothing": says(b""),
-    "empty strings": says(
-        b'{"hello":{"fingerprint":"","name":"","version":"","boot":"","port":0},'
-        b'"catalogue":[{"model":"","tasks":[],"state":"ready","digest":"","quantization":""}]}\n'
-    ),
-    "HTML": says(b"<html>\n\n<body>\n"),
-}
-
-
 @pytest.mark.parametrize("how", NEWS)
 def test_strange_news(tmp_path: Path, how: str) -> None:
     """The node answers all the while, and hears the news again when they are sane."""
@@ -220,16 +169,6 @@ def test_strange_news(tmp_path: Path, how: str) -> None:
             assert "Traceback" not in node.log()
 
     run(main())
-
-
-HELLOS: dict[str, Script] = {
-    "an answer without end": line_without_end,
-    "one byte at a time": dripping,
-    "nested": says(NESTED),
-    "no text": says(b"\xff" * 100),
-    "another type": says(b"[]"),
-    "long": says(json.dumps({"name": "x" * 60_000}).encode()),
-}
 
 
 @pytest.mark.parametrize("how", HELLOS)
