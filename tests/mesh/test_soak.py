@@ -30,6 +30,7 @@ VICTIMS = 4
 """Clients that ask for the rogue's own model."""
 HEALTH = 1.0
 """Seconds within which ``/health`` answers all the while."""
+RELAY = "/mesh/v1/relay/v1/chat/completions"
 GROWTH = 48 << 20
 """Bytes by which memory may grow from the second quarter of the run to the last."""
 
@@ -98,6 +99,15 @@ class Mood:
         await self._within(6, self.dice.choice(list(RELAYS.values()))(ask, writer))
         writer.transport.abort()
 
+    async def leave(self) -> None:
+        """Say goodbye many times at once, now and then: more often, and nobody would ask it anything."""
+        bye = b'{"kind":"leaving","reason":"\\u001b[2J"}'
+        while time.monotonic() < self.end - 15:
+            await asyncio.sleep(min(15, SECONDS / 3))
+            for _ in range(20):
+                with contextlib.suppress(OSError):
+                    await self.rogue.ask(self.node.port, "POST", "/mesh/v1/bye", bye)
+
     async def pester(self) -> None:
         """Ask the node for what it should not give, and go away in the middle."""
         ask, port = self.rogue.ask, self.node.port
@@ -110,7 +120,6 @@ class Mood:
         )
         good = json.dumps({"model": "m", "messages": [{"role": "user", "content": "1"}]}).encode()
         ways: list[Callable[[], Awaitable[bytes]]] = [
-            lambda: ask(port, "POST", "/mesh/v1/bye", b'{"kind":"leaving","reason":"\\u001b[2J"}'),
             lambda: ask(port, "POST", "/mesh/v1/bye", self.dice.choice(bodies)),
             lambda: ask(port, "GET", "/mesh/v1/events", read=self.dice.random()),
             lambda: ask(port, "POST", "/mesh/v1/relay/v1/chat/completions", self.dice.choice(bodies)),
@@ -142,6 +151,7 @@ async def victim(port: int, seed: int, end: float, seen: dict[str, int]) -> None
             status = "left"
         seen[status] = seen.get(status, 0) + 1
         writer.transport.abort()
+        await asyncio.sleep(0.02)
 
 
 class Watch:
@@ -186,8 +196,9 @@ def test_a_peer_that_misbehaves_in_every_way_harms_nobody(tmp_path: Path) -> Non
                 tasks = [asyncio.create_task(caller(node.port, SEED + n, end, seen)) for n in range(CALLERS)]
                 tasks += [asyncio.create_task(victim(node.port, SEED + n, end, met)) for n in range(VICTIMS)]
                 tasks += [asyncio.create_task(mood.pester()) for _ in range(3)]
+                tasks.append(asyncio.create_task(mood.leave()))
                 watching = asyncio.create_task(watch.run(end))
-                while time.monotonic() < end and not any(task.done() for task in tasks):
+                while time.monotonic() < end and not any(task.done() for task in tasks[:-1]):
                     del up.calls[:-1]  # else the test itself grows
                     await asyncio.sleep(0.1)
                 await asyncio.gather(*tasks, watching)
