@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..errors import NotFound, SettingsError
+from ..errors import NotFound, SettingsError, StateError
 from ..state import Home
 from . import address, certificate, names
 from .refusal import Refused
