@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -16,6 +18,7 @@ from mesh.strange import ESCAPE, HELLOS, NEWS
 from webserver import WebServer
 
 from bago_jupyter.state import Home
+from bago_jupyter.trust.connection_key import ConnectionKey
 
 FOREIGN = ("\x1b", "\x07", "\u202e", "\u2028", "\x9b", "\x7f")
 HEALTH = 1.0
@@ -190,6 +193,30 @@ def test_strange_hellos(tmp_path: Path, how: str) -> None:
             await until(away)
             assert max(files) - min(files) < 12, files
             assert "Traceback" not in node.log()
+
+    run(main())
+
+
+def test_a_refusal_on_a_terminal(tmp_path: Path) -> None:
+    """``bago-jupyter connect`` once printed the escape sequence of the other node."""
+
+    async def refuse(ask: Ask, writer: Writer) -> None:
+        await answer(writer, json.dumps({"error": {"message": f"no{ESCAPE}\nbago: paired"}}).encode(), 403)
+
+    async def main() -> None:
+        async with both(tmp_path, {"/mesh/v1/pair": refuse}) as (rogue, node):
+            address = [f"127.0.0.1:{rogue.port}"]
+            key = ConnectionKey.make("eve", rogue.identity.fingerprint, address, time.time() + 600)
+            cli = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bago_jupyter", "connect", "-"),
+                env={**os.environ, "BAGO_HOME": str(node.home.root)},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            said = b"".join(await cli.communicate(str(key).encode())).decode()
+            assert cli.returncode == 1 and said.startswith("bago: no") and said.count("\n") == 1, said
+            assert [sign for sign in FOREIGN if sign in said] == []
 
     run(main())
 
