@@ -51,8 +51,6 @@ def read_shape(body: bytes, endpoint: Endpoint, caller: str, *, relayed: bool = 
         raise InvalidRequest(f"The request body {what}; send a JSON object.") from None
     if not envelope.model:
         raise InvalidRequest("Say which model: the field 'model' is missing.", param="model")
-    if not envelope.model.isprintable():
-        raise InvalidRequest("No model has a name with control characters in it.", param="model")
     if len(envelope.model) > MAX_NAME:
         raise InvalidRequest(f"No model has a name of {len(envelope.model)} characters.", param="model")
     text = _text_bytes(envelope, endpoint) if len(body) > SHORT else 0
