@@ -22,8 +22,8 @@ lab: $(VENV)/.demo  ## JupyterLab on the quickstart
 test: $(VENV)/.test js/node_modules/.dev system check  ## everything, on real parts
 	env -u BAGO_HOME $(BIN)/python -m pytest $(ARGS)
 
-test-long: $(VENV)/.test  ## what takes longer: ten minutes of everything at once, ten thousand histories of a connection, two thousand damaged homes
-	env -u BAGO_HOME BAGO_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/api/test_soak.py tests/http1 tests/test_damage.py $(ARGS)
+test-long: $(VENV)/.test  ## what takes longer: ten minutes of everything at once, and of a peer that misbehaves, ten thousand histories of a connection, two thousand damaged homes
+	env -u BAGO_HOME BAGO_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/api/test_soak.py tests/mesh/test_soak.py tests/http1 tests/test_damage.py $(ARGS)
 
 test-servers: $(VENV)/.test  ## other people's servers as connections: Backend.AI's manager, vLLM, LiteLLM (4 GB, ten minutes at first)
 	@if ! command -v etcd >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \

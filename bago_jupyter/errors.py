@@ -2,12 +2,16 @@
 
 Each carries the HTTP status and the OpenAI ``type`` and ``code`` it is answered with, so that
 the API only renders and never decides, and a ``cause``, by which the node decides. Messages are one
-sentence that says what to do, for people: nothing here looks into one.
+sentence that says what to do, for people: nothing here looks into one. What a message repeats of others is
+cleaned: it is one line, without control characters and without keys of this node.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
+
+from .hidden import unrepeated
+from .text import plain
 
 Cause = Literal[
     "refused",
@@ -69,6 +73,7 @@ class BagoError(Exception):
         retry_after: float | None = None,
         cause: Cause | None = None,
     ):
+        message = unrepeated(plain(message))
         if len(message) > LONGEST:  # it repeats what somebody sent
             message = f"{message[: LONGEST * 2 // 3]} ... {message[-LONGEST // 3 :]}"
         super().__init__(message)

@@ -82,6 +82,10 @@ def test_a_connection_from_adding_to_removing(node: Headless, foreign: Foreign) 
     added = must("mesh", "add", "gpu", foreign.url + "/v1", "--ask", "--priority", "3", stdin=KEY + "\n")
     assert "key accepted   ok" in added
     assert added.splitlines()[-1] == "gpu is added. Its models: gpu/smol."
+    kept = "Its key is kept in secrets.json of the node's home, which only its owner can read"
+    assert f"{kept}." in added
+    updated = must("mesh", "update", "gpu", "--key-env", "K", K=KEY)
+    assert f"{kept}: K is not set where the node runs." in updated
     head, here, gpu = must("mesh").splitlines()
     assert " ".join(head.split()) == "name type health latency models in routing"
     assert here.split() == ["alpha", "local", "healthy", "on"]

@@ -15,11 +15,11 @@ import msgspec
 from starlette.responses import Response
 
 from ..backends.dialects import ENDPOINTS
-from ..errors import Forbidden, NotFound, Unavailable
+from ..errors import Forbidden, NotFound, Unavailable, UpstreamFailed
 from ..http1 import Admission, Asgi, Incoming
 from ..http1.asgi import App, Receive, Scope, Send
 from ..mesh import Mesh
-from ..mesh.wire import PREFIX, Bye
+from ..mesh.wire import PREFIX, Bye, read
 from ..trust import messages
 from ..trust.joining import TeamResponder
 from ..trust.messages import (
@@ -129,8 +129,8 @@ class MeshApp:
 
     def _bye(self, peer: Peer, incoming: Incoming) -> None:
         try:
-            bye = msgspec.json.decode(incoming.body, type=Bye)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            bye = read(incoming.body, Bye)
+        except UpstreamFailed:
             raise Refused("That message cannot be read.") from None
         incoming.respond(200, JSON, b"{}")
         self._mesh.said_bye(peer, bye)

@@ -38,5 +38,5 @@ async def read(request: Request, type: type[T]) -> T:
             return msgspec.json.decode(bytes(body), type=type)
         except msgspec.ValidationError:
             return msgspec.convert(whole(msgspec.json.decode(bytes(body), type=dict[str, Any])), type)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body does not fit {request.url.path}: {error}.") from None

@@ -34,6 +34,7 @@ from ..wire import (
 )
 from .context import Context
 from .messages import answer, read
+from .passing import kind_of, passed_on
 
 T = TypeVar("T")
 Row = tuple[str, str, Callable[[Request], Awaitable[Response]]]
@@ -111,16 +112,7 @@ class _Nodes:
         body = await request.body()
         head = link.backend.head(b"POST", f"/mesh/v1/control/models/{action}".encode(), len(body))
         exchange = await pool.send(head + b"\r\n", body, self._context.settings.header_timeout)
-
-        async def parts() -> Any:
-            try:
-                while chunk := await exchange.read():
-                    yield chunk
-            finally:
-                exchange.close()
-
-        kind = (exchange.header(b"content-type") or b"application/json").decode("latin-1")
-        return StreamingResponse(parts(), exchange.status, media_type=kind)
+        return StreamingResponse(passed_on(exchange), exchange.status, media_type=kind_of(exchange))
 
     async def sharing(self, request: Request) -> Response:
         models = sorted(self._context.library.models)

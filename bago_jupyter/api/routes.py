@@ -212,13 +212,14 @@ class _Admin:
 
     async def pull(self, request: Request) -> Response:
         wanted = await read(request, PullRequest)
-        if request.scope["scheme"] == "https" and not _public(wanted.source):
+        by_peer = request.scope["scheme"] == "https"
+        if by_peer and not _public(wanted.source):
             raise Forbidden("A peer can have this node pull a starter, a URL or hf:org/repo/file, no path.")
         library = self._context.library
         by = self._context.mesh.naming.caller(manager(request.scope))
 
         async def job(progress: Any) -> ModelInfo:
-            id = await self._context.pulls.run(wanted, by, progress)
+            id = await self._context.pulls.run(wanted, by, progress, by_peer=by_peer)
             await library.rescan()
             return self._describe(id)
 

@@ -11,6 +11,7 @@ from ..router import Breakers, Load, Offer, Row, Shape
 from ..router.load import SMOOTHING
 from ..router.outcome import OK, Ending
 from ..statistics import Collector
+from ..text import plain
 from ..wire import Counts, Outcome, Verdict
 from . import patience
 from .failures import ELSEWHERE, HARMLESS, ILL, cause_of
@@ -116,7 +117,7 @@ class Books:
             self._bus.publish(
                 RequestStarted(
                     id=record.id,
-                    model=record.model,
+                    model=plain(record.model),
                     backend=offer.backend,
                     target=offer.model,
                     attempt=len(record.attempts),
@@ -232,7 +233,7 @@ class Books:
             self._bus.publish(
                 RequestEnded(
                     id=record.id,
-                    model=record.model,
+                    model=plain(record.model),
                     backend=last.backend if last is not None else None,
                     outcome=ending.outcome,
                     detail=ending.detail,

@@ -11,7 +11,7 @@ from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Dialect, Task
 from ..trust.secret import Secret
-from .base import Opened, Request, nothing
+from .base import Answering, Opened, Request, nothing
 from .probing import tasks_of
 from .splice import replace_model
 from .target import OPENAI, Manner, Target
@@ -157,7 +157,7 @@ class HttpBackend:
             exchange.close()
             raise
 
-    def _checked(self, exchange: Response) -> Response:
+    def _checked(self, exchange: Answering) -> Answering:
         if 300 <= exchange.status < 400:  # clients follow, with the prompt, wherever that leads
             exchange.close()
             raise UpstreamFailed(

@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import UpstreamFailed, UpstreamTimeout, cause_of_status
 from ..http1 import Pool, Response
+from ..text import clean
 from ..trust.secret import Secret
 from .complaints import about_clock, about_version
 from .failures import seconds
@@ -31,7 +32,6 @@ OLDEST = "v6.20230315"
 """API version with which model services began."""
 MOST = 16 * 1024 * 1024
 _VERSION = re.compile(r"v(\d{1,4})\.(\d{8})")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
 
 
 class ManagerRefused(UpstreamFailed):
@@ -106,7 +106,8 @@ class Manager:
         listed, errors = [], {}
         for position, entry in enumerate(self._decode(body, list[msgspec.Raw], "the list of its services")):
             try:
-                listed.append(msgspec.json.decode(entry, type=Listed))
+                found = msgspec.json.decode(entry, type=Listed)
+                listed.append(msgspec.structs.replace(found, name=_plain(found.name)))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 errors[f"service {position + 1}"] = f"its entry in the list cannot be read ({error})"
         return listed, errors
@@ -304,4 +305,4 @@ def _said(answer: bytes) -> str:
 
 
 def _plain(text: str) -> str:
-    return _UNPRINTABLE.sub(" ", text).strip()[:200].rstrip(".")
+    return clean(text, 200).rstrip(".")

@@ -13,6 +13,7 @@ from ..router.offer import Health
 from ..trust.secret import Secret
 from .base import Opened, Request, nothing
 from .framed import FramedExchange
+from .hushed import hushed
 from .splice import replace_model
 
 ADMISSION = 3.0
@@ -103,7 +104,7 @@ class PeerBackend:
             request.admitted()
         framed = FramedExchange(outer)
         try:
-            return Opened(await framed.opened(), nothing)
+            return Opened(hushed(await framed.opened(), self.token), nothing)
         except BaseException:
             framed.close()
             raise

@@ -6,6 +6,7 @@ import time
 
 from ..errors import Cause
 from ..router import Inputs, Load, Plan, Row, Shape, Ticket
+from ..text import plain
 from ..wire import Attempt, Decision, Outcome, Verdict
 from .base import Request
 
@@ -138,7 +139,7 @@ class Record:
         return Decision(
             id=self.id,
             at=self.at,
-            model=self.model,
+            model=plain(self.model),  # as somebody asked for it
             dialect=self.dialect,
             stream=self.stream,
             caller=self.caller,

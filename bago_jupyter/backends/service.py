@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from ..errors import BagoError, UpstreamFailed
-from ..http1 import Response
 from ..router.breaker import counts
 from ..router.shape import Dialect
-from .base import Request
+from .base import Answering, Request
 from .failures import OURS
 from .http import Found
 from .manager import TIMEOUT, Listed, Manager
 from .modellist import NotAList, read_models
 from .probing import PATHS, speaks
 from .target import Target
+
+T = TypeVar("T", bound=Answering)
 
 REST = 5.0
 """Seconds for which a service that failed is asked after all others."""
@@ -97,7 +99,7 @@ class Service:
             dialect for dialect, (status, body) in zip(PATHS, answers, strict=True) if speaks(status, body)
         )
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request) -> Answering:
         """Send ``request`` with a token that counts.
 
         Where the service refuses it, the manager is asked for a new one and the request is sent once more.
@@ -162,7 +164,7 @@ class Service:
         except TimeoutError:
             raise UpstreamFailed(f"it sent no whole answer to {path} within {TIMEOUT:g} s") from None
 
-    async def _with_token(self, send: Callable[[], Awaitable[Response]]) -> Response:
+    async def _with_token(self, send: Callable[[], Awaitable[T]]) -> T:
         target = self._target
         if target.key is None:
             if not self.listed.is_public:

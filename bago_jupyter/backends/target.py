@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import SettingsError
+from ..hidden import hide
 from ..http1 import Pool, Response, kept
 from ..trust.secret import Secret
-from .base import Request
+from .base import Answering, Request
+from .hushed import hushed
 
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
@@ -55,18 +57,29 @@ class Target:
         socket: str | None = None,
     ):
         host, port, secure, path = split(url)
-        self.key = key
         self.pool = Pool(host, port, tls=trusting() if secure else None, socket=socket)
         complete = manner.complete or _VERSION.search(path) is not None
         self._api = (path if complete else path + "/v1").encode()
         self._root = path.removesuffix("/v1").encode()
         self._manner = manner
+        self.key = key
         name = f"[{host}]" if ":" in host else host
         authority = name if port == (443 if secure else 80) else f"{name}:{port}"
         lines = [f"host: {authority}", "user-agent: bago-jupyter"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         self._fixed = ("\r\n" + "\r\n".join(lines) + "\r\n").encode("latin-1")
         self._starts: dict[bytes, bytes] = {}
+
+    @property
+    def key(self) -> Secret | None:
+        """What it is asked with."""
+        return self._key
+
+    @key.setter
+    def key(self, key: Secret | None) -> None:
+        self._key = key
+        if key is not None:
+            hide(key.reveal())
 
     def head(self, request: Request) -> bytes:
         """The request head for ``request``, with its blank line."""
@@ -81,8 +94,8 @@ class Target:
             for name, value in self._manner.headers:
                 if name not in given:
                     parts += (b"\r\n", name, b": ", value)
-        if self.key is not None:
-            parts += (b"\r\n", self._key_line(self.key))
+        if self._key is not None:
+            parts += (b"\r\n", self._key_line(self._key))
         parts.append(b"\r\n\r\n")
         return b"".join(parts)
 
@@ -90,8 +103,8 @@ class Target:
         """``method path``, for what is not on the data path. Raises :class:`UpstreamFailed`."""
         lines: list[Iterable[bytes]] = [(b"content-type: application/json\r\n",)] if body else []
         lines += [(name, b": ", value, b"\r\n") for name, value in self._manner.headers]
-        if self.key is not None:
-            lines.append((self._key_line(self.key), b"\r\n"))
+        if self._key is not None:
+            lines.append((self._key_line(self._key), b"\r\n"))
         head = self._start(method.encode(), path.encode()) + b"".join(b"".join(line) for line in lines)
         length = b"content-length: %d\r\n\r\n" % len(body) if method != "GET" else b"\r\n"
         return await self.pool.send(head + length, body, timeout)
@@ -107,12 +120,13 @@ class Target:
             return None
         return connection.send(self.head(request), request.body, request.header_timeout, request.idle_timeout)
 
-    def send(self, request: Request, begun: Response | None = None) -> Coroutine[Any, Any, Response]:
+    async def send(self, request: Request, begun: Response | None = None) -> Answering:
         """Send ``request`` and wait for the head of the answer; ``begun`` is what :meth:`begin` made of it.
-        Raises :class:`UpstreamFailed`."""
-        return self.pool.send(
+        An error is :func:`hushed`. Raises :class:`UpstreamFailed`."""
+        response = await self.pool.send(
             self.head(request), request.body, request.header_timeout, request.idle_timeout, begun
         )
+        return hushed(response, self.key)
 
     def _start(self, method: bytes, path: bytes) -> bytes:
         whole = self._api + path[3:] if path.startswith(b"/v1/") else self._root + path

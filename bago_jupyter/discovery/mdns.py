@@ -13,12 +13,12 @@ from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
 from ..errors import SettingsError
+from ..text import clean
 from . import sockets
 from .addresses import Address, local, rank
 from .hearing import Ear, Gate
 from .record import SERVICE, Announcement, encode
 from .registry import STALE, Change, Discovered, Registry
-from .text import clean
 
 log = logging.getLogger("bago.discovery")
 
@@ -305,7 +305,7 @@ class Discovery:
 
     def _emit(self, changes: list[Change]) -> None:
         for change in changes:
-            log.info("%s %s: %s", change.node.instance, change.kind, change.reason)
+            log.info("%s %s: %s", change.node.announcement.name, change.kind, change.reason)
             if self._on_change is not None:
                 try:
                     self._on_change(msgspec.structs.replace(change, node=self._ranked(change.node)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from .text import clean, cut
+from ..text import clean, cut
 
 SERVICE = "_bago._tcp.local."
 MAX_STRING = 255

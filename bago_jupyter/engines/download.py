@@ -18,6 +18,7 @@ from .. import logs
 from ..errors import PullFailed
 from ..state import UNREADABLE, make_folder, seal, unseal
 from ..wire import Progress
+from .offlimits import Guard
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -55,15 +56,16 @@ async def download(
     report: Report,
     headers: Mapping[str, str] | None = None,
     sha256: str | None = None,
+    guard: Guard | None = None,
 ) -> str:
     """Fetch ``url`` into ``part``, going on where an earlier try ended; return the SHA-256 in hex.
 
     The digest covers every byte of the file, resumed ones included; it is compared with ``sha256``
-    if that is given. Raises :class:`PullFailed`; ``part`` is then kept for the next try unless its
-    content is known to be wrong.
+    if that is given. ``guard`` says where it may not go. Raises :class:`PullFailed`; ``part`` is then kept
+    for the next try unless its content is known to be wrong.
     """
     worker = Worker("bago-download")
-    fetch = _Fetch(url, part, dict(headers or {}), sha256, report, worker)
+    fetch = _Fetch(url, part, dict(headers or {}), sha256, report, worker, guard)
     try:
         return await fetch.run()
     finally:
@@ -80,6 +82,7 @@ class _Fetch:
         sha256: str | None,
         report: Report,
         worker: Worker,
+        guard: Guard | None,
     ):
         self.url = url
         self.part = part
@@ -88,6 +91,7 @@ class _Fetch:
         self.sha256 = sha256
         self.report = report
         self.worker = worker
+        self.guard = guard
         self.stop = threading.Event()
         self.have = 0
         self.state = hashlib.sha256()
@@ -99,6 +103,8 @@ class _Fetch:
         timeout = httpx.Timeout(30.0, connect=15.0)
         async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as client:
             client.event_hooks["response"].append(self._check_redirect)
+            if self.guard is not None:
+                client.event_hooks["request"].append(self.guard.asked)
             saved = await self.worker.call(self._load)
             failures, delay, most = 0, BACKOFF, 0
             while True:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import InvalidRequest, ModelFileError, PullFailed
+from ..errors import Forbidden, InvalidRequest, ModelFileError, PullFailed
 from ..state import UNREADABLE, make_folder, seal, unseal
 from ..wire import Progress
 from .download import check_growth, check_space, disk_error, download
 from .modelfile import digest, read_model
-from .sources import FromHub, FromPath, FromStarter, FromUrl, Source, checked_id, hub_urls, mark, resolve
+from .offlimits import Guard
+from .sources import FromHub, FromPath, FromStarter, FromUrl, Source, checked_id, hub, hub_urls, mark, resolve
 from .starters import Starter, extract, fetch_wheels
 from .worker import Worker
 
@@ -44,20 +45,23 @@ async def pull(
     name: str | None = None,
     sha256: str | None = None,
     progress: Report = lambda _: None,
+    by_peer: bool = False,
 ) -> str:
     """Fetch ``source`` into ``models_dir`` and return the id of the model.
 
     ``source`` is a starter's name, a path, an http(s) URL or ``hf:org/repo/file.gguf``; ``name`` is
     the id to give it (``org/name`` at most), ``sha256`` the digest of the file in hex.
-    ``progress`` is called on the caller's loop. Nothing appears in the library before it is whole,
-    checked and readable; a download that failed or was cancelled is resumed by the next pull.
+    A pull ``by_peer`` takes no file of this machine, and goes where a peer may have it go
+    (:mod:`.offlimits`). ``progress`` is called on the caller's loop. Nothing appears in the library before it
+    is whole, checked and readable; a download that failed or was cancelled is resumed by the next pull.
 
     Raises :class:`InvalidRequest`, :class:`PullFailed` or :class:`ModelFileError`.
     """
     worker = Worker("bago-pull")
     try:
         found, default = await worker.call(resolve, source.strip())
-        job = _Job(source.strip(), found, checked_id(name or default), models_dir, sha256, progress, worker)
+        id = checked_id(name or default)
+        job = _Job(source.strip(), found, id, models_dir, sha256, progress, worker, by_peer)
         await job.run()
         return job.id
     except OSError as error:
@@ -76,7 +80,10 @@ class _Job:
         sha256: str | None,
         report: Report,
         worker: Worker,
+        by_peer: bool,
     ):
+        if by_peer and isinstance(source, FromPath):
+            raise Forbidden("A peer can have this node pull a starter, a URL or hf:org/repo/file, no path.")
         self.text = text
         self.source = source
         self.id = id
@@ -84,6 +91,7 @@ class _Job:
         self.sha256 = _checked_digest(sha256)
         self.report = report
         self.worker = worker
+        self.by_peer = by_peer
         self.stop = threading.Event()
         self.loop = asyncio.get_running_loop()
         key = id.replace("/", "--")
@@ -154,8 +162,10 @@ class _Job:
                 await asyncio.shield(self.worker.call(shutil.rmtree, self.work, ignore_errors=True))
 
     async def _download(self, files: list[tuple[str, dict[str, str], str | None]], parts: list[Path]) -> None:
+        configured = [hub()] if isinstance(self.source, FromHub) else []
         for (url, headers, sha256), part in zip(files, parts, strict=True):
-            await download(url, part, report=self.report, headers=headers, sha256=sha256)
+            guard = Guard(configured) if self.by_peer else None
+            await download(url, part, report=self.report, headers=headers, sha256=sha256, guard=guard)
 
     async def _extract(self, starter: Starter, part: Path) -> str | None:
         if starter.terms:

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import BagoError, NotFound, PullCancelled
+from ..errors import BagoError, NotFound, Overloaded, PullCancelled
+from ..text import clean
 from ..wire import Progress, PullInfo, PullRequest, public_source
 from .pull import Report, pull
 
 FRAME = 0.25
 """Seconds between two reports of the progress of one pull, at least."""
+OF_PEERS = 4
+"""Pulls that peers can have under way here at once, all of them together."""
+LONGEST = 300
+"""Characters that are shown of what was asked for: a peer may ask, too."""
 
 
 class Pulls:
@@ -29,27 +34,51 @@ class Pulls:
         self._tell = changed
         self._running: dict[str, tuple[PullInfo, asyncio.Task[str]]] = {}
         self._cancelled: set[str] = set()
+        self._of_peers: set[str] = set()
 
     def all(self) -> list[PullInfo]:
         """Those that run, the oldest first."""
         return [info for info, _ in self._running.values()]
 
-    async def run(self, wanted: PullRequest, by: str, progress: Report = lambda _: None) -> str:
+    async def run(
+        self,
+        wanted: PullRequest,
+        by: str,
+        progress: Report = lambda _: None,
+        *,
+        by_peer: bool = False,
+    ) -> str:
         """Pull a model on behalf of caller ``by``, as :func:`~.pull.pull` does, and return its id.
 
-        Raises as that does, and :class:`PullCancelled` when it is ended by :meth:`cancel`.
+        Raises as that does, :class:`PullCancelled` when it is ended by :meth:`cancel`, and
+        :class:`Overloaded` where peers began :data:`OF_PEERS` already.
         """
-        source = public_source(wanted.source)
-        info = PullInfo(id=secrets.token_hex(4), source=source, name=wanted.name, by=by)
+        if by_peer and len(self._of_peers) >= OF_PEERS:
+            raise Overloaded(
+                f"This node pulls {OF_PEERS} models for its peers already; ask again when one is there.",
+                retry_after=30,
+            )
+        source = clean(public_source(wanted.source), LONGEST)
+        name = clean(wanted.name, LONGEST) if wanted.name is not None else None
+        info = PullInfo(id=secrets.token_hex(4), source=source, name=name, by=by)
         steps = _Steps(info, self._changed)
 
         def report(step: Progress) -> None:
             steps.report(step)
             progress(step)
 
-        work = pull(wanted.source, self._folder, name=wanted.name, sha256=wanted.sha256, progress=report)
+        work = pull(
+            wanted.source,
+            self._folder,
+            name=wanted.name,
+            sha256=wanted.sha256,
+            progress=report,
+            by_peer=by_peer,
+        )
         task = asyncio.ensure_future(work)
         self._running[info.id] = info, task
+        if by_peer:
+            self._of_peers.add(info.id)
         self._changed(info)
         try:
             info.model = await task
@@ -69,6 +98,7 @@ class Pulls:
         finally:
             steps.close()
             self._cancelled.discard(info.id)
+            self._of_peers.discard(info.id)
             del self._running[info.id]
             self._changed(info)
 

@@ -90,6 +90,13 @@ def checked_id(name: str) -> str:
     return name
 
 
+def hub() -> str:
+    """The URL of the hub that this node asks; its owner may name a mirror in ``HF_ENDPOINT``."""
+    import huggingface_hub
+
+    return os.environ.get("HF_ENDPOINT") or huggingface_hub.constants.ENDPOINT
+
+
 def hub_urls(source: FromHub) -> list[tuple[str, dict[str, str], str | None]]:
     """URL, headers and SHA-256 (if the hub tells) of each file. Asks the hub: call it in a thread.
 

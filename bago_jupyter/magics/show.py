@@ -7,17 +7,16 @@ that ends up in HTML is escaped here.
 from __future__ import annotations
 
 import html
-import re
 import sys
 import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from ..text import calm
 from .quiet import DIM, END
 
 Bundle = dict[str, Any]
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Screen:
@@ -98,7 +97,7 @@ class Live:
 
 def clean(text: str) -> str:
     """``text`` without the control characters that a terminal would obey (OSC 52 and the like)."""
-    return _CONTROL.sub("", text)
+    return calm(text)
 
 
 def holds(text: str) -> bool:

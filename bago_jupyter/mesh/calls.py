@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..errors import NodeUnreachable, UpstreamFailed
+from ..errors import NodeUnreachable, UpstreamFailed, UpstreamTimeout
 from ..http1 import Pool
 from ..trust import address
 from ..trust.messages import LARGEST
@@ -30,16 +30,22 @@ class _ErrorBody(msgspec.Struct):
 
 
 async def post(pool: Pool, path: str, body: bytes, head: bytes = b"", timeout: float = TIMEOUT) -> bytes:
-    """``POST`` a message and return the answer. Raises :class:`Refused` with the other node's sentence,
-    or :class:`UpstreamFailed`."""
+    """``POST`` a message and return the answer, which has ``timeout`` seconds to be whole. Raises
+    :class:`Refused` with the other node's sentence, or :class:`UpstreamFailed`."""
     start = f"POST {path} HTTP/1.1\r\nhost: node\r\ncontent-length: {len(body)}\r\n".encode()
-    exchange = await pool.send(start + head + b"\r\n", body, timeout)
-    answer = await exchange.read_all(LARGEST + 1)
-    exchange.close()
+    try:
+        async with asyncio.timeout(timeout):
+            exchange = await pool.send(start + head + b"\r\n", body, timeout)
+            try:
+                answer = await exchange.read_all(LARGEST + 1)
+            finally:
+                exchange.close()
+    except TimeoutError:
+        raise UpstreamTimeout(f"The other node gave no whole answer within {timeout:g} s.") from None
     if exchange.status >= 400:
         try:
             error = msgspec.json.decode(answer, type=_ErrorBody).error
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UpstreamFailed(f"The other node answered {exchange.status}.") from None
         raise Refused(error.message)
     return answer

@@ -9,11 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import cast
 
-import msgspec
-
 from ..backends.peer import PeerBackend
 from ..discovery.presence import PROBE_TIMEOUT, Presence, Transition
-from ..discovery.text import clean
 from ..errors import BagoError, Cause, UpstreamFailed
 from ..http1 import Pool, Response
 from ..router import Offer
@@ -22,24 +19,29 @@ from ..trust import address
 from ..trust.peers import Peer
 from ..trust.tls import Tls
 from ..wire import Resources, moment
-from .wire import Entry, Hello, News
+from .latest import Latest
+from .wire import Entry, Hello, News, read
 
 log = logging.getLogger("bago.mesh")
 
 SILENCE = 4.0
 """Seconds without a heartbeat after which the stream of news is opened anew."""
 STAGGER = 0.1
+MAX_HELLO = 64 * 1024
 MAX_NEWS = 4 * 1024 * 1024
-LONGEST_VERSION = 64
-"""Characters of a peer's version that are shown."""
+NEWS_EVERY = 0.5
+"""Seconds after news in which no more are read: what a peer sends meanwhile waits, or is overtaken."""
+READ_EVERY = 0.02
+"""Seconds between two reads of what is no news yet."""
+AGAIN, AGAIN_MOST = 0.1, 2.0
+"""Seconds until a stream of news that ended is opened anew; doubled while they end soon."""
+SOON = 5.0
 MOST_SLOTS = 1024
 """Slots of one model that a peer is believed to have."""
 LONGEST_CONTEXT = 1 << 40
 """Tokens; what claims more is not believed."""
 HARD: frozenset[Cause] = frozenset({"refused", "broken"})
 """Causes that only a machine gives which lives: no node runs there."""
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding a peer's words may raise."""
 
 
 class Link:
@@ -104,8 +106,9 @@ class Link:
     def left(self, reason: str) -> None:
         """It said that it leaves."""
         self._turned(self.presence.left(time.monotonic(), reason))
-        self.backend.entries = ()
-        self._changed(self, None)
+        if self.backend.entries:
+            self.backend.entries = ()
+            self._changed(self, None)
 
     async def probe(self) -> float:
         """Ask once, now; the round trip in seconds. Raises :class:`UpstreamFailed`."""
@@ -188,15 +191,14 @@ class Link:
     async def _ask(self, pool: Pool) -> Hello:
         head = self.backend.head(b"GET", b"/mesh/v1/hello") + b"x-bago-port: %d\r\n\r\n" % self._port()
         exchange = await pool.send(head, b"", PROBE_TIMEOUT)
-        body = await exchange.read_all(64 * 1024)
-        exchange.close()
+        try:
+            body = await exchange.read_all(MAX_HELLO)
+        finally:
+            exchange.close()
         if exchange.status != 200:
             raise UpstreamFailed(f"{self.peer.name} answered {exchange.status}.")
-        try:
-            hello = msgspec.json.decode(body, type=Hello)
-        except UNREADABLE:
-            raise UpstreamFailed(f"{self.peer.name} says something that cannot be read.") from None
-        self.version, self.resources = clean(hello.version, LONGEST_VERSION), hello.resources
+        hello = read(body, Hello)
+        self.version, self.resources = hello.version, hello.resources
         return hello
 
     def _turned(self, transition: Transition | None) -> None:
@@ -220,15 +222,20 @@ class Link:
     # -- news
 
     async def _listen_on(self) -> None:
+        wait = AGAIN
         while True:
             pool = self.backend.pool
             if pool is not None and self.presence.state == "online":
+                begin = time.monotonic()
                 try:
                     await self._listen(pool)
-                except (BagoError, TimeoutError, *UNREADABLE) as error:
+                except (BagoError, TimeoutError) as error:
                     log.debug("news of %s ended: %s", self.peer.name, error)
                 self.look_now()
-            await asyncio.sleep(0.1)
+                wait = AGAIN if time.monotonic() - begin > SOON else min(wait * 2, AGAIN_MOST)
+            else:
+                wait = AGAIN
+            await asyncio.sleep(wait)
 
     async def _listen(self, pool: Pool) -> None:
         head = self.backend.head(b"GET", b"/mesh/v1/events") + b"\r\n"
@@ -236,28 +243,27 @@ class Link:
         if exchange.status != 200:
             exchange.close()
             raise UpstreamFailed(f"{self.peer.name} answered {exchange.status}.")
-        data = b""
+        latest = Latest(MAX_NEWS)
         try:
             while True:
                 async with asyncio.timeout(SILENCE):
                     chunk = await exchange.read()
                 if not chunk:
                     return
-                *lines, data = (data + chunk).split(b"\n")
-                if len(data) > MAX_NEWS:
-                    raise UpstreamFailed("The news are too long.")
-                for line in lines:
-                    if line:
-                        self._take(msgspec.json.decode(line, type=News), pool.authority)
+                line = latest.feed(chunk)
+                if line:
+                    self._take(read(line, News), pool.authority)
+                # what is not read fills the connection, and that makes the peer wait
+                await asyncio.sleep(NEWS_EVERY if line else READ_EVERY)
         finally:
             exchange.close()
 
     def _take(self, news: News, at: str) -> None:
         self._told(self, news.hello, at)
-        self.backend.entries = tuple(
-            _offer(entry) for entry in news.catalogue if entry.model and entry.model.isprintable()
-        )
-        self._changed(self, None)
+        entries = tuple(map(_offer, news.catalogue))
+        if entries != self.backend.entries:
+            self.backend.entries = entries
+            self._changed(self, None)
 
 
 def _offer(entry: Entry) -> Offer:

@@ -102,6 +102,7 @@ class Mesh:
         """Follow the peers; advertise and join the team where the settings say so."""
         await self.team.start(self.settings.cluster_key)
         self.peers.listen(self._peer_changed)
+        self._background(self.peers.write_late())
         for peer in self.peers:
             self._follow(peer)
         self.naming.renew()
@@ -122,6 +123,8 @@ class Mesh:
             *([self.discovery.stop()] if self.discovery is not None else []),
             return_exceptions=True,
         )
+        with contextlib.suppress(BagoError):
+            self.peers.write()
 
     async def discover(self) -> list[Discovered]:
         """The nodes that announce themselves; listening begins with the first call."""

@@ -7,18 +7,26 @@
 ``POST /mesh/v1/relay/*`` a client's request, see :mod:`bago_jupyter.backends.peer`
 ``POST /mesh/v1/control/*`` load, unload and pull, with the messages of the management API
 ======================== =================================================================================
+
+A paired node is believed to be who it is, and nothing else: what it says comes in by :func:`read`, which
+bounds and cleans it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from ..errors import UpstreamFailed
+from ..text import LONGEST_WORD, clean, plain
+from ..trust import names
 from ..wire import Resources
 
 PREFIX = "/mesh/v1"
+LONGEST_VERSION = 64
+LONGEST_REASON = 200
 Text = Annotated[str, Meta(max_length=512)]
 
 
@@ -63,3 +71,42 @@ class Bye(msgspec.Struct, kw_only=True):
 
     kind: Literal["leaving", "removed"]
     reason: Text = ""
+
+
+M = TypeVar("M", Hello, News, Bye)
+
+
+def read(data: bytes, kind: type[M]) -> M:
+    """What a peer says, fit to be kept and shown. Raises :class:`UpstreamFailed` where it cannot be read."""
+    try:
+        said = msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UpstreamFailed("it says something that cannot be read") from None
+    if isinstance(said, Bye):
+        said.reason = clean(said.reason, LONGEST_REASON)
+    elif isinstance(said, News):
+        said.hello = _hello(said.hello)
+        said.catalogue = [
+            _entry(entry) for entry in said.catalogue if entry.model and entry.model.isprintable()
+        ]
+    else:
+        said = _hello(said)
+    return said
+
+
+def _hello(said: Hello) -> Hello:
+    said.name = names.clean(said.name)
+    said.version = clean(said.version, LONGEST_VERSION)
+    said.boot = plain(said.boot)
+    for gpu in (said.resources.gpus or ()) if said.resources is not None else ():
+        gpu.name = clean(gpu.name, LONGEST_WORD)
+    return said
+
+
+def _entry(said: Entry) -> Entry:
+    words: dict[str, Any] = {}
+    for field in ("digest", "quantization"):
+        word = getattr(said, field)
+        if word is not None and not (word and word.isprintable() and len(word) <= LONGEST_WORD):
+            words[field] = clean(word, LONGEST_WORD) or None
+    return msgspec.structs.replace(said, **words) if words else said

@@ -7,25 +7,35 @@ enough; and a token counts only on a connection whose certificate is the one tha
 The last two minted tokens are accepted. Two pairings of the same two nodes that cross (each typed the
 other's key, or both joined the team on sight) can end with each side holding the token of another run;
 with one token alone such a pair would refuse each other for good.
+
+Who is paired, and by what, is written before it counts. What peers say of themselves may change as often
+as they like: it counts at once, and is written late, in a thread (:meth:`Peers.write_late`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
 
-from ..errors import NotFound, SettingsError
+from ..errors import NotFound, SettingsError, StateError
 from ..state import Home
 from . import address, certificate, names
 from .refusal import Refused
 from .secret import Secret
 
+log = logging.getLogger("bago.trust")
+
 FILE = "peers.json"
+LATE = 5.0
+"""Seconds between two times that what peers say of themselves is written, at least."""
 ACCEPTED = 2
 """Tokens of one peer that are valid at a time."""
 SEEN = 8
@@ -95,6 +105,11 @@ class Peers:
     def __init__(self, home: Home):
         self._home = home
         self._listeners: list[Callable[[Change, Peer], None]] = []
+        self._writing = threading.Lock()
+        self._learnt = asyncio.Event()
+        """Set when there is something to write late."""
+        self._changes = self._written = 0
+        """What was learnt so far, and how much of it is written."""
         file = home.load(
             FILE,
             _read,
@@ -192,7 +207,7 @@ class Peers:
         addresses: list[str] | None = None,
         port: int | None = None,
     ) -> Peer:
-        """Take over what a peer tells about itself. Raises :class:`NotFound`."""
+        """Take over what a peer tells about itself; it is written late. Raises :class:`NotFound`."""
         old = self._need(fingerprint)
         peer = msgspec.structs.replace(
             old,
@@ -205,7 +220,7 @@ class Peers:
         return peer
 
     def saw(self, fingerprint: str, at: str) -> None:
-        """Remember that a peer was reached at ``host:port``; written only when that is news."""
+        """Remember that a peer was reached at ``host:port``; it is written late."""
         peer = self._need(fingerprint)
         if peer.seen_at[:1] != [at]:
             seen = address.only_good([at, *peer.seen_at])[:SEEN]
@@ -248,10 +263,35 @@ class Peers:
             raise NotFound("No paired node has that fingerprint; list the nodes to see them.")
         return peer
 
+    async def write_late(self) -> None:
+        """Write what peers say of themselves, now and then, until it is cancelled."""
+        told = False
+        while True:
+            await self._learnt.wait()
+            self._learnt.clear()
+            try:
+                await asyncio.to_thread(self.write)
+                told = False
+            except StateError as error:
+                self._learnt.set()
+                if not told:
+                    log.warning("%s", error.message)
+                told = True
+            await asyncio.sleep(LATE)
+
+    def write(self) -> None:
+        """Write what is not written yet. Thread-safe. Raises :class:`StateError`."""
+        with self._writing:
+            changes = self._changes
+            if changes != self._written:
+                self._write(self._peers, self._barred)
+                self._written = changes
+
     def _learn(self, peer: Peer) -> None:
-        """What a peer says of itself counts also where it cannot be written."""
         self._peers = {**self._peers, peer.fingerprint: peer}
-        self._update(peer)
+        self._changes += 1
+        self._learnt.set()
+        self._tell("updated", peer)
 
     def _update(self, peer: Peer) -> None:
         self._save({**self._peers, peer.fingerprint: peer}, self._barred)
@@ -263,9 +303,13 @@ class Peers:
 
     def _save(self, peers: dict[str, Peer], barred: frozenset[str]) -> None:
         """Nothing changes where it cannot be written: what was removed would be back at the next start."""
+        with self._writing:
+            self._write(peers, barred)
+            self._peers, self._barred, self._written = peers, barred, self._changes
+
+    def _write(self, peers: dict[str, Peer], barred: frozenset[str]) -> None:
         file = _File(peers=list(peers.values()), barred=sorted(barred), forgot=self._forgot)
         self._home.write(FILE, _encoder.encode(file))
-        self._peers, self._barred = peers, barred
 
 
 def hash_token(token: str) -> str:

@@ -18,7 +18,7 @@ from bago_jupyter.discovery.record import (
     encode,
     properties,
 )
-from bago_jupyter.discovery.text import clean
+from bago_jupyter.text import clean
 
 FINGERPRINT = "fp_" + "0a" * 32
 REQUIRED = {"name": "My GO Node", "fingerprint": FINGERPRINT, "port": "11434", "version": "0.9.0"}

@@ -15,7 +15,7 @@ from engines.serving import Script, serving
 from bago_jupyter.engines import pulls
 from bago_jupyter.engines.pull import PARTIAL
 from bago_jupyter.engines.pulls import Pulls
-from bago_jupyter.errors import InvalidRequest, NotFound, PullCancelled
+from bago_jupyter.errors import InvalidRequest, NotFound, Overloaded, PullCancelled
 from bago_jupyter.wire import Progress, PullInfo, PullRequest, public_source
 
 DATA = gguf_bytes(elements=32 * 120_000)
@@ -146,3 +146,31 @@ def test_a_pull_that_fails_says_why(tmp_path: Path) -> None:
 )
 def test_a_source_is_shown_without_what_may_be_secret(source: str, shown: str) -> None:
     assert public_source(source) == shown
+
+
+def test_peers_can_have_a_few_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = asyncio.Event()
+
+    async def waiting(source: str, folder: Path, **_: Any) -> str:
+        await go.wait()
+        return source
+
+    monkeypatch.setattr(pulls, "pull", waiting)
+
+    async def run() -> None:
+        told = Told(tmp_path)
+
+        def begin(name: str, by_peer: bool = True) -> asyncio.Task[str]:
+            wanted = PullRequest(source=f"https://example.org/\x1b[2J{name}")
+            return asyncio.create_task(told.pulls.run(wanted, "peer:eve", by_peer=by_peer))
+
+        tasks = [begin(str(number)) for number in range(pulls.OF_PEERS)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await begin("more")
+        mine = begin("mine", by_peer=False)
+        go.set()
+        assert await mine and await asyncio.gather(*tasks) and await begin("later")
+        assert not any("\x1b" in info.source for info in told.news)
+
+    asyncio.run(run())

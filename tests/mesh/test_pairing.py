@@ -22,7 +22,7 @@ def strangers(pair: tuple[Node, Node]) -> tuple[Node, Node]:
     """The same, not paired."""
     for node, other in (pair, pair[::-1]):
         if node.paired(other):
-            node.client.remove_node(other.name)
+            node.client.remove_node(other.fingerprint[3:])  # it may still be known by an older name
         until(lambda other=other, node=node: not other.paired(node))
     return pair
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 
@@ -168,6 +169,57 @@ def test_what_a_peer_tells_is_cleaned(a, party):
     admit(a, b, name="b\x00\x1b]", addresses=["x y", "10.0.0.3:80", "10.0.0.3:80", "[::1", "h:99999"])
     peer = a.peers.tell(b.fingerprint, name="new\nname", addresses=["[fe80::2%eth1]:8080", "-bad-:1"], port=9)
     assert (peer.name, peer.addresses, peer.port) == ("new name", ["[fe80::2%eth1]:8080"], 9)
+
+
+def test_what_peers_say_of_themselves_is_written_late_and_what_the_owner_decides_at_once(
+    a, party, monkeypatch
+):
+    b = party("b")
+    admit(a, b)
+    written = []
+    write = a.home.write
+    monkeypatch.setattr(a.home, "write", lambda name, data: written.append(name) or write(name, data))
+    for number in range(1000):
+        a.peers.tell(b.fingerprint, name=f"n{number}")
+    assert a.peers.get(b.fingerprint).name == "n999" and not written
+    a.peers.set(b.fingerprint, priority=3)
+    assert len(written) == 1 and Peers(a.home).get(b.fingerprint).name == "n999"
+    a.peers.write()  # nothing is left to write
+    assert len(written) == 1
+
+    async def late() -> None:
+        a.peers.tell(b.fingerprint, name="last")
+        task = asyncio.create_task(a.peers.write_late())
+        async with asyncio.timeout(30):
+            while Peers(a.home).get(b.fingerprint).name != "last":
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(late())
+
+
+def test_what_could_not_be_written_late_is_written_later(a, party, monkeypatch):
+    b = party("b")
+    admit(a, b)
+    monkeypatch.setattr("bago_jupyter.trust.peers.LATE", 0.01)
+    write, tries = a.home.write, []
+
+    def full(name, data):
+        tries.append(name)
+        if len(tries) < 3:
+            raise StateError("Cannot write peers.json: No space left on device.")
+        return write(name, data)
+
+    async def late() -> None:
+        a.peers.saw(b.fingerprint, "10.0.0.9:80")
+        monkeypatch.setattr(a.home, "write", full)
+        task = asyncio.create_task(a.peers.write_late())
+        async with asyncio.timeout(30):
+            while len(tries) < 3 or Peers(a.home).get(b.fingerprint).seen_at != ["10.0.0.9:80"]:
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(late())
 
 
 def test_addresses_seen(a, party):

@@ -77,6 +77,7 @@ def add(session: Session, given: Given) -> None:
     with advised(_advice(given)):
         info = launch.node().add_connection(given.argument, url=urls[0] if urls else "", **options)
     _tell_hops(session, info)
+    _tell_key(session, info)
     session.screen.line(f"{info.name} is added. {_models_sentence(info)}")
 
 
@@ -125,6 +126,8 @@ def update(session: Session, given: Given) -> None:
         raise Usage(f"What should change? {given.verb.synopsis}")
     with advised(_advice(given)):
         info = launch.node().change_connection(given.argument, **options)
+    if {"secret", "key_env"} & options.keys():
+        _tell_key(session, info)
     session.screen.line(
         f"{info.name}: {info.url}, key {info.key}, in routing {_word(info.in_routing)}, "
         f"priority {info.priority}, weight {info.weight:g}, slots {info.slots} ({info.slots_from}), "
@@ -217,6 +220,21 @@ def _options(session: Session, given: Given) -> dict[str, Any]:
 def _tell_hops(session: Session, info: ConnectionInfo) -> None:
     rows = [(hop.name, "ok" if hop.ok else "no", seconds(hop.seconds), hop.said) for hop in info.hops]
     session.screen.table(("hop", "", "took", ""), rows)
+
+
+def _tell_key(session: Session, info: ConnectionInfo) -> None:
+    """Where the key went that was given, or comes from."""
+    kept = {
+        "keyring": "kept in the system's keyring",
+        "file": "kept in secrets.json of the node's home, which only its owner can read",
+    }.get(info.key)
+    if kept is not None and info.key_env:
+        kept += f": {info.key_env} is not set where the node runs"
+    elif info.key.startswith("environment "):
+        variable = info.key.removeprefix("environment ")
+        kept = f"read from {variable} where the node runs, and kept nowhere else"
+    if kept is not None:
+        session.screen.line(f"Its key is {kept}.")
 
 
 def _verdict(hops: list[Hop]) -> str:
