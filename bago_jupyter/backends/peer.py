@@ -12,7 +12,7 @@ from ..router import Offer
 from ..router.offer import Health
 from ..trust.secret import Secret
 from .base import Opened, Request, nothing
-from .framed import FramedExchange
+from .framed import LOADING, FramedExchange
 from .splice import replace_model
 
 ADMISSION = 3.0
@@ -103,7 +103,7 @@ class PeerBackend:
             request.admitted()
         framed = FramedExchange(outer)
         try:
-            return Opened(await framed.opened(), nothing)
+            return Opened(await framed.opened(request.header_timeout + LOADING), nothing)
         except BaseException:
             framed.close()
             raise
