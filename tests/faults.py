@@ -46,6 +46,10 @@ class Call:
         """Close the connection without a word."""
         self._writer.transport.abort()
 
+    def close(self) -> None:
+        """Close the connection once all that was said has left."""
+        self._writer.close()
+
 
 class Faults:
     """``async with Faults(script) as server``: every request runs ``script``."""

@@ -116,6 +116,9 @@ class Answer:
             try:
                 chunk = await self.opened.exchange.read()
             except UpstreamFailed as error:
+                if self.usage.ended:  # the answer is whole: what became of its connection is nobody's loss
+                    self.close()
+                    return b""
                 self.close(error)
                 raise
         if chunk:

@@ -19,10 +19,12 @@ from . import patience
 from .answer import Answer
 from .base import Backend, Beginner
 from .books import Books
+from .coded import plain
 from .failures import Gone, accept, answered, is_local_to, roomier
 from .patience import Patience
 from .race import Race
 from .record import Flight, Record
+from .sound import sound, told_last
 
 Sent = tuple[Flight, Response]
 """An attempt that is under way already."""
@@ -69,6 +71,8 @@ class Attempts:
     def answer_over(self, record: Record, answer: Answer, error: BagoError | None) -> None:
         """An answer has ended, with the error that broke it, if one did."""
         status, flight = answer.status, answer.flight
+        if error is None and answer.usage.failed:
+            error = told_last(answer.usage, answer.node)
         ending = failed(error) if error else OK if answer.done else CANCELLED
         if error is None and counts(status) and not answer.mistaken:  # its own word, which the client gets
             error = answered(status, answer.node, answer.retry_after)
@@ -149,6 +153,16 @@ class Attempts:
             else:
                 opened = await cast(Beginner, backend).open(request, offer, sent[1])
             flight.headers = time.monotonic() - record.arrived
+            opened = opened._replace(
+                exchange=sound(
+                    plain(opened.exchange),
+                    record.dialect,
+                    record.stream,
+                    path=request.path,
+                    node=offer.node,
+                    patience=request.header_timeout,
+                )
+            )
             answer = Answer(record, flight, opened, record.stream, partial(self.answer_over, record))
             beside = hedge or (race is not None and race.running)
             room = beside or any(roomier(row, record, offer) for row in rest)

@@ -24,6 +24,7 @@ from ..http1.limits import HIGH_WATER
 from ..pace import Pace
 from ..router import Plan, Shape
 from ..router.outcome import CANCELLED, OK, Ending, failed
+from ..router.shape import Dialect
 from . import patience
 from .answer import is_stream
 from .base import Client, Request
@@ -36,6 +37,7 @@ from .headers import DROPPED, FORWARDED, JSON
 from .longway import LongWay
 from .record import Flight, Record
 from .refusing import refuse
+from .sound import told_last
 from .usage import Usage, tokens_of
 
 log = logging.getLogger("bago.api")
@@ -43,6 +45,22 @@ log = logging.getLogger("bago.api")
 _ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _prefix = secrets.token_hex(6)
 _count = itertools.count(1)
+_LOOKED_AT = 4096
+"""Bytes at the beginning of a whole answer in which the first look sees what it is."""
+_PARTS: dict[Dialect, bytes] = {
+    "chat": b'"choices"',
+    "completions": b'"choices"',
+    "messages": b'"content"',
+    "responses": b'"output"',
+    "embeddings": b'"data"',
+    "rerank": b'"results"',
+}
+"""Where an answer has what was asked for."""
+_EVENT = re.compile(
+    rb"(?:event:(?! ?(?:error|response\.failed))[^\r\n]*\r?\n)?data:(?! ?\[DONE\]) ?[^\s][^\r\n]*\r?\n\r?\n"
+)
+_NO_ERROR = re.compile(rb'"error"\s*:\s*null')
+_ENDS = (b"}", b"}\n", b"]", b"]\n")
 
 
 class Desk(NamedTuple):
@@ -160,10 +178,15 @@ class Exchange(Record):
         status, now = response.status, time.monotonic()
         if status and flight.headers is None:
             flight.headers = now - self.arrived
-        if response.error is not None or (status and not 200 <= status < 300):
+        if response.error is not None or (status and status != 200):
             self._branch()
-        elif response.complete or (response.chunks and is_stream(response.header(b"content-type"))):
-            self._answer(response, flight, client, now)
+        elif response.complete or (
+            response.chunks and (self.stream or is_stream(response.header(b"content-type")))
+        ):
+            if _begins_well(response, self.dialect, self.stream):
+                self._answer(response, flight, client, now)
+            else:
+                self._branch()
         elif response.buffered > HIGH_WATER:  # its connection waits until somebody takes that
             self._branch()
 
@@ -233,6 +256,10 @@ class Exchange(Record):
         if chunk:
             client.write(chunk)
         if response.error is not None:
+            if usage is not None and usage.ended:  # the client has it all: nobody lost anything
+                client.end(b"" if events is None else events.rest())
+                self._over(OK)
+                return
             log.warning("%s: %s", self.id, response.error.message)
             self._break(client, response.error)
             self._over(failed(response.error), error=response.error)
@@ -299,6 +326,9 @@ class Exchange(Record):
             response.close()
         if response.release is not None:
             response.release()
+        if ending is OK and usage is not None and usage.failed:
+            error = told_last(usage, flight.node)
+            ending = failed(error)
         given = tokens is not None or usage is not None
         if tokens is None:
             tokens = usage.tokens() if usage is not None else NONE
@@ -313,3 +343,26 @@ class Exchange(Record):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _begins_well(response: Response, dialect: Dialect, stream: bool) -> bool:
+    """Whether a client can be given what has come as it is: a whole answer, or the beginning of a stream."""
+    chunks = response.chunks
+    if not chunks:
+        return False
+    if len(chunks) > 1:
+        chunks = response.chunks = [b"".join(chunks)]
+    first, end = chunks[0], _LOOKED_AT
+    if response.header(b"content-encoding") is not None:
+        return False
+    if stream:
+        event = _EVENT.match(first)
+        if event is None or not is_stream(response.header(b"content-type")):
+            return False
+        end = event.end()
+    elif (
+        first[:1] not in b"{[" or not first.endswith(_ENDS) or first.find(_PARTS[dialect], 0, _LOOKED_AT) < 0
+    ):
+        return False
+    error = first.find(b'"error"', 0, end)
+    return error < 0 or _NO_ERROR.match(first, error) is not None

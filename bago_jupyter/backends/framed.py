@@ -17,19 +17,26 @@ import msgspec
 from ..errors import UpstreamFailed, UpstreamTimeout
 from ..http1 import Incoming, Response
 from ..http1.incoming import Owner
+from ..http1.limits import MAX_HEADERS
 from ..http1.sweep import sweep
+from .sound import BODILESS
 
 HEARTBEAT = 1.0
 SILENCE = 4.0
 """Seconds without a heartbeat after which the peer counts as frozen."""
+LOADING = 300.0
+"""Seconds that a peer may say nothing but that it lives, beside those that its answer may take to begin: it
+loads the model meanwhile, or the request waits there."""
 MAX_HEAD = 64 * 1024
+"""Bytes of a head, as many as a backend's may have."""
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 """What a header may hold (RFC 9110, 5.5 and 5.6.2): here no parser has seen them."""
+_NUMBER = re.compile(rb"\d{1,15}")
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Status and headers of the real answer."""
+    """Status and headers of the real answer. Its body ends with the outer one; a length may be told too."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -43,6 +50,8 @@ class FramedExchange:
         self.headers: list[tuple[bytes, bytes]] = outer.headers
         self._outer = outer
         self._rest = b""
+        self._left: int | None = None
+        """Bytes that the body has to have yet, where its length was told."""
 
     @property
     def complete(self) -> bool:
@@ -51,12 +60,22 @@ class FramedExchange:
     def header(self, name: bytes) -> bytes | None:
         return next((value for key, value in self.headers if key == name), None)
 
-    async def opened(self) -> FramedExchange:
-        """Wait for the real head. Raises :class:`UpstreamFailed`, :class:`UpstreamTimeout` when frozen."""
-        if self.status != 200:
+    async def opened(self, patience: float) -> FramedExchange:
+        """Wait for the real head.
+
+        Raises :class:`UpstreamFailed`, and :class:`UpstreamTimeout` when the peer is frozen, or says nothing
+        but that it lives for ``patience`` seconds.
+        """
+        if self.status >= 400:
             return self  # refused: the outer answer is the real one
-        data = b""
+        if self.status != 200:
+            self.close()
+            raise UpstreamFailed(f"The node answered {self.status}, which no node does.")
+        data, end_of_patience = b"", time.monotonic() + patience
         while True:
+            if time.monotonic() >= end_of_patience:
+                self.close()
+                raise UpstreamTimeout(f"The node has not begun to answer for {patience:g} s.")
             try:
                 async with asyncio.timeout(SILENCE):
                     chunk = await self._outer.read()
@@ -69,7 +88,7 @@ class FramedExchange:
                 raise UpstreamFailed("The node closed the connection before it answered.", cause="broken")
             data = (data + chunk).lstrip(b"\n")
             line, end, rest = data.partition(b"\n")
-            if end:
+            if end and len(line) <= MAX_HEAD:
                 self._take(line, rest)
                 return self
             if len(data) > MAX_HEAD:
@@ -79,8 +98,15 @@ class FramedExchange:
     async def read(self) -> bytes:
         if self._rest:
             chunk, self._rest = self._rest, b""
+        else:
+            chunk = await self._outer.read()
+        if self._left is None:
             return chunk
-        return await self._outer.read()
+        self._left -= len(chunk)
+        if self._left < 0 or (not chunk and self._left):
+            self.close()
+            raise UpstreamFailed("The node's answer is not as long as it says.", cause="broken")
+        return chunk
 
     def close(self) -> None:
         self._outer.close()
@@ -91,13 +117,29 @@ class FramedExchange:
             headers = [
                 (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.headers
             ]
-            if not 200 <= head.status <= 599 or not all(map(_fits, headers)):
+            if head.status in BODILESS or not (200 <= head.status < 300 or 400 <= head.status <= 599):
                 raise ValueError
+            if len(headers) > MAX_HEADERS or not all(map(_fits, headers)):
+                raise ValueError
+            length = _length(headers)
         except (msgspec.DecodeError, ValueError, RecursionError):
             self.close()
             raise UpstreamFailed("The node's answer cannot be read.") from None
         self.status, self.headers = head.status, headers
-        self._rest = rest
+        self._rest, self._left = rest, length
+
+
+def _length(headers: list[tuple[bytes, bytes]]) -> int | None:
+    """The length that a body is told to have. Raises ``ValueError`` for another framing than one length."""
+    told = {value for name, value in headers if name == b"content-length"}
+    if any(name == b"transfer-encoding" for name, _ in headers) or len(told) > 1:
+        raise ValueError
+    length = next(iter(told), None)
+    if length is None:
+        return None
+    if not _NUMBER.fullmatch(length):
+        raise ValueError
+    return int(length)
 
 
 def _fits(header: tuple[bytes, bytes]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from ..hidden import MASK, unrepeated
 from ..text import calm
 from ..trust.secret import Secret
 from .base import Answering
+from .coded import plain as unpacked
 
 MOST = 1024 * 1024
 """Bytes of an error that are read."""
@@ -20,7 +20,6 @@ PATIENCE = 15.0
 """Seconds that it may take from its head to its end; then what has come is all."""
 WORD = 4
 """Characters of a key below which it cannot be told from other text."""
-_ZIPPED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
 def hushed(exchange: Answering, key: Secret | None) -> Answering:
@@ -33,15 +32,13 @@ class _Hushed:
 
     def __init__(self, exchange: Answering, key: Secret | None):
         self.status = exchange.status
-        self._exchange = exchange
+        self._exchange = exchange = unpacked(exchange)
         text = key.reveal() if key is not None else ""
         self._key = text if len(text) >= WORD else None
         self._read = False
-        self._zipped = (exchange.header(b"content-encoding") or b"").lower() in _ZIPPED
         self.headers = [
             (name, _without(value.decode("latin-1"), self._key).encode("latin-1"))
             for name, value in exchange.headers
-            if not (self._zipped and name in (b"content-encoding", b"content-length"))
         ]
 
     @property
@@ -66,7 +63,7 @@ class _Hushed:
             if not parts and isinstance(error, UpstreamFailed):
                 raise
         body = b"".join(parts)[:MOST]
-        return hushed_body(_unzipped(body) if self._zipped else body, self._key)
+        return hushed_body(body, self._key)
 
     def close(self) -> None:
         self._exchange.close()
@@ -98,10 +95,3 @@ def _text(text: str, key: str | None) -> str:
 
 def _without(text: str, key: str | None) -> str:
     return unrepeated(text.replace(key, MASK) if key else text)
-
-
-def _unzipped(body: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MOST)
-    except zlib.error:
-        return b"The backend's error is packed in a way that cannot be read."

@@ -12,7 +12,7 @@ from ..router import Offer
 from ..router.offer import Health
 from ..trust.secret import Secret
 from .base import Opened, Request, nothing
-from .framed import FramedExchange
+from .framed import LOADING, FramedExchange
 from .hushed import hushed
 from .splice import replace_model
 
@@ -104,7 +104,7 @@ class PeerBackend:
             request.admitted()
         framed = FramedExchange(outer)
         try:
-            return Opened(hushed(await framed.opened(), self.token), nothing)
+            return Opened(hushed(await framed.opened(request.header_timeout + LOADING), self.token), nothing)
         except BaseException:
             framed.close()
             raise

@@ -12,6 +12,7 @@ from ..errors import BagoError, UpstreamFailed
 from ..router.breaker import counts
 from ..router.shape import Dialect
 from .base import Answering, Request
+from .coded import read_plain
 from .failures import OURS
 from .http import Found
 from .manager import TIMEOUT, Listed, Manager
@@ -158,7 +159,7 @@ class Service:
             async with asyncio.timeout(TIMEOUT):
                 exchange = await self._with_token(lambda: self._target.ask(method, path, body, TIMEOUT))
                 try:
-                    return exchange.status, await exchange.read_all(MOST)
+                    return exchange.status, await read_plain(exchange, MOST)
                 finally:
                     exchange.close()
         except TimeoutError:

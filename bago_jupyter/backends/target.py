@@ -65,7 +65,7 @@ class Target:
         self.key = key
         name = f"[{host}]" if ":" in host else host
         authority = name if port == (443 if secure else 80) else f"{name}:{port}"
-        lines = [f"host: {authority}", "user-agent: bago-jupyter"]
+        lines = [f"host: {authority}", "user-agent: bago-jupyter", "accept-encoding: identity"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         self._fixed = ("\r\n" + "\r\n".join(lines) + "\r\n").encode("latin-1")
         self._starts: dict[bytes, bytes] = {}

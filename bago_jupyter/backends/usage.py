@@ -9,7 +9,16 @@ TAIL = 4096
 MOST = 4 * TAIL
 """Bytes that are held before all but the last :data:`TAIL` are dropped."""
 
-_LAST = (b"data: [DONE]", b"event: message_stop", b"event: response.completed")
+# At the beginning of a line: text of an answer that says the same is inside of one.
+_LAST = re.compile(
+    rb"[\r\n](?:data: ?\[DONE\]"
+    rb"|event: ?(?:message_stop|response\.(?:completed|incomplete))[\r\n]"
+    rb'|data: ?\{"type": ?"(?:message_stop|response\.(?:completed|incomplete))")'
+)
+_ERROR = re.compile(
+    rb"[\r\n](?:event: ?(?:error|response\.failed)[\r\n]"
+    rb'|data: ?\{"(?:error": ?(?!null)|type": ?"(?:error|response\.failed)"))'
+)
 # No more digits than any answer can have tokens: what a backend claims goes into sums and divisions.
 _COUNT = re.compile(rb'"(?:(prompt|input)|completion|output)_tokens"\s*:\s*(\d{1,9})(?!\d)')
 
@@ -17,12 +26,14 @@ _COUNT = re.compile(rb'"(?:(prompt|input)|completion|output)_tokens"\s*:\s*(\d{1
 class Usage:
     """Watches an answer go by; :meth:`tokens` is right once it is complete."""
 
-    __slots__ = ("_events", "_head", "_tail", "stream")
+    __slots__ = ("_events", "_head", "_said", "_tail", "stream")
 
     def __init__(self, stream: bool):
         self.stream = stream
         self._events = 0
         self._head = b""
+        self._said = False
+        """Whether the last word stood in what was dropped: that of a response repeats all of it."""
         self._tail = bytearray()
 
     def feed(self, chunk: bytes) -> None:
@@ -31,14 +42,38 @@ class Usage:
             self._events += chunk.count(b"data:")
             if len(self._head) < TAIL:
                 self._head += chunk[:TAIL]
-        self._tail += chunk if len(chunk) <= TAIL else chunk[-TAIL:]
+        if len(chunk) > TAIL:
+            if b"response." in self._head[:256]:
+                self._look(self._tail[-TAIL:] + chunk)
+            chunk = chunk[-TAIL:]
+        self._tail += chunk
         if len(self._tail) > MOST:
+            if b"response." in self._head[:256]:
+                self._look(self._tail)
             del self._tail[:-TAIL]
+
+    def _look(self, dropped: bytes | bytearray) -> None:
+        if b"response.completed" in dropped and _LAST.search(dropped) is not None:
+            self._said = True
 
     @property
     def ended(self) -> bool:
         """Whether a stream has said its last word; clients close then without waiting for HTTP's."""
-        return self.stream and any(mark in self._tail[-TAIL:] for mark in _LAST)
+        return self.stream and (self._said or _LAST.search(self._tail) is not None)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a stream that is over told an error, and not after its last word. vLLM says both."""
+        end = bytes(self._tail[-TAIL:]) if self.stream and not self._said else b""
+        if not any(word in end for word in (b'"error"', b".failed", b"event: error")):
+            return False
+        error, last = _ERROR.search(end), _LAST.search(end)
+        return error is not None and (last is None or error.start() < last.start())
+
+    @property
+    def tail(self) -> bytes:
+        """The last bytes, at least :data:`TAIL` of them."""
+        return bytes(self._tail)
 
     def tokens(self) -> tuple[int | None, int | None]:
         """``(prompt, completion)``; a stream without usage counts one token an event."""

@@ -9,10 +9,9 @@ from typing import Any, Generic, TypeVar
 import httpx
 import msgspec
 
-from .. import errors
+from .. import errors, lenient
 from ..sse import Events, TooLong
 from ..wire import JobEvent, ModelInfo, Progress
-from . import lenient
 
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
+from .. import lenient
 from ..errors import BagoError, UpstreamFailed
 from ..sse import MAX_EVENT, Events, TooLong
-from . import lenient
 from .answers import error_of
 
 _BLANK = b" \t\r\n"

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import NamedTuple
 
+from ..backends.coded import read_plain
 from ..backends.complaints import about_key
 from ..backends.http import Found
 from ..backends.modellist import read_models
@@ -85,7 +86,7 @@ async def fetch(target: Target, path: str, timeout: float = TIMEOUT) -> bytes:
         async with asyncio.timeout(timeout):
             exchange = await target.get(path, timeout)
             try:
-                body = await exchange.read_all(MOST)
+                body = await read_plain(exchange, MOST)
                 complete = exchange.complete
             finally:
                 exchange.close()

@@ -9,8 +9,8 @@ MAX_EVENT = 1 << 20
 class WholeEvents:
     """Holds back the last event until it is whole, so that a stream which breaks never ends in half a one.
 
-    Events end with a blank line, LF or CRLF (HTML Living Standard, 9.2.6). Whole events pass
-    without being copied.
+    Events end with a blank line; lines end with LF, CRLF or CR (HTML Living Standard, 9.2.6). Whole events
+    pass without being copied.
     """
 
     __slots__ = ("_tail",)
@@ -23,10 +23,10 @@ class WholeEvents:
         if self._tail:
             chunk = self._tail + chunk
             self._tail = b""
-        if chunk.endswith((b"\n\n", b"\n\r\n")):
+        if chunk.endswith((b"\n\n", b"\n\r\n", b"\r\r")):
             return chunk
-        lf, crlf = chunk.rfind(b"\n\n"), chunk.rfind(b"\n\r\n")
-        cut = max(lf + 2 if lf >= 0 else 0, crlf + 3 if crlf >= 0 else 0)
+        lf, crlf, cr = chunk.rfind(b"\n\n"), chunk.rfind(b"\n\r\n"), chunk.rfind(b"\r\r")
+        cut = max(lf + 2 if lf >= 0 else 0, crlf + 3 if crlf >= 0 else 0, cr + 2 if cr >= 0 else 0)
         if len(chunk) - cut <= MAX_EVENT:
             chunk, self._tail = chunk[:cut], chunk[cut:]
         return chunk

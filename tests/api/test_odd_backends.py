@@ -22,12 +22,10 @@ async def warm(node: Node) -> Streams:
     return reader, writer
 
 
-@pytest.mark.parametrize(
-    "size", [0, 1, 262_143, 262_144, 262_145, 400_000, 1 << 20, (1 << 20) + 1, 5_000_000]
-)
+@pytest.mark.parametrize("size", [100, 262_143, 262_144, 262_145, 400_000, 1 << 20, (1 << 20) + 1, 5_000_000])
 def test_a_whole_answer_of_any_size_arrives(loop: Loop, size: int) -> None:
     async def script(call: Call) -> None:
-        await call.json(b"x" * (size if call.number > 1 else 2))
+        await call.json(b'{"choices":["%s"]}' % (b"x" * (size - 16)) if call.number > 1 else b"{}")
 
     async def main() -> None:
         async with Faults(script) as server, running(HttpBackend("up", server.url, ["m"])) as node:

@@ -159,8 +159,8 @@ def test_a_client_that_reads_slowly_is_not_taken_for_a_frozen_backend() -> None:
             mesh.dispatcher.idle_timeout = 0.1
             answer = await mesh.open(STREAM)
             first = await answer.read()
-            response = answer.opened.exchange
-            while not response._connection.paused:  # type: ignore[attr-defined]
+            response = answer.opened.exchange._exchange  # type: ignore[attr-defined]
+            while not response._connection.paused:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.2)
             sweep().look()
@@ -267,7 +267,8 @@ def test_before_the_first_byte_the_header_deadline_counts() -> None:
         async def reads_long(call: Call) -> None:
             await call.sse_head()
             await release.wait()
-            await call.raw(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+            await call.chunk(b"data: 1\n\ndata: [DONE]\n\n")
+            await call.raw(b"0\r\n\r\n")
 
         async with Mesh(reads_long) as mesh:
             mesh.dispatcher.idle_timeout = 1e-9

@@ -60,16 +60,62 @@ def test_a_count_that_no_answer_can_have_is_none() -> None:
     assert usage.tokens() == (None, 7)
 
 
-def test_what_stood_long_before_the_end_does_not_count() -> None:
-    usage, filler, said = Usage(True), b'data: {"text":"' + b"x" * 100 + b'"}\n\n', b'data: [DONE]"}\n\n'
-    usage.feed(b'data: {"said":"' + said)
-    assert usage.ended
-    for sent in range(1, 200):
+def test_text_that_reads_like_a_last_word_is_none() -> None:
+    usage, filler = Usage(True), b'data: {"text":"' + b"x" * 100 + b'"}\n\n'
+    for said in (b"data: [DONE]", b"event: message_stop", b"\\ndata: [DONE]\\n"):
+        usage.feed(b'data: {"said":"' + said + b'"}\n\n')
+        assert not usage.ended
+    for _ in range(200):
         usage.feed(filler)
-        assert usage.ended == (len(said) + sent * len(filler) <= TAIL)
     usage.feed(CHAT_STREAM)
     assert usage.tokens() == (7, 5)
     assert usage.ended
+
+
+@pytest.mark.parametrize("size", [100, TAIL, 100_000])
+@pytest.mark.parametrize("piece", [1000, 1_000_000])
+@pytest.mark.parametrize("name", [b"event: response.completed\n", b""])
+def test_the_last_word_of_a_response_may_be_long(size: int, piece: int, name: bytes) -> None:
+    usage = Usage(True)
+    last = name + b'data: {"type":"response.completed","response":{"x":"' + b"x" * size
+    for body in (
+        b"event: response.created\ndata: {}\n\n",
+        last,
+        b'","error":null,"usage":{"input_tokens":7}}}\n\n',
+    ):
+        for start in range(0, len(body), piece):
+            usage.feed(body[start : start + piece])
+    assert usage.ended and not usage.failed
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize(
+    "last",
+    [b"data: [DONE]", b"data:[DONE]", b"event: message_stop|data: {}", b'data: {"type": "message_stop"}'],
+)
+def test_a_last_word_may_be_written_in_any_way(last: bytes, end: bytes) -> None:
+    usage = Usage(True)
+    usage.feed(b"data: {}|||".replace(b"|", end) + (last + b"||").replace(b"|", end))
+    assert usage.ended
+
+
+@pytest.mark.parametrize(
+    ("event", "failed"),
+    [
+        (b'data: {"error":{"message":"no"}}\n\n', True),
+        (b'data: {"error": "no"}\n\n', True),
+        (b"event: error\ndata: {}\n\n", True),
+        (b'data: {"type":"response.failed","response":{}}\n\n', True),
+        (b'data: {"error":null,"choices":[]}\n\n', False),
+        (b'data: {"said":"\\ndata: {\\"error\\":1}"}\n\n', False),
+        (b'data: {"error":{"message":"no"}}\n\ndata: [DONE]\n\n', True),
+        (b'data: [DONE]\n\ndata: {"error":{"message":"late"}}\n\n', False),
+    ],
+)
+def test_a_stream_that_ends_with_an_error_has_failed(event: bytes, failed: bool) -> None:
+    usage = Usage(True)
+    usage.feed(b'data: {"choices":[]}\n\n' + event)
+    assert usage.failed is failed
 
 
 def test_a_long_answer_in_one_piece_has_its_usage_at_its_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Any
 
 import msgspec
@@ -180,5 +181,17 @@ def test_a_key_that_is_refused_with_400_as_gemini_does() -> None:
         async with Faults(refuse) as server:
             with pytest.raises(KeyRefused):
                 await fetch(Target(server.url), "/v1/models")
+
+    run(main())
+
+
+def test_a_list_that_comes_packed_is_read() -> None:
+    async def packed(call: Call) -> None:
+        assert b"accept-encoding: identity" in call.head
+        await call.json(gzip.compress(b'{"data":[]}'), extra=b"content-encoding: gzip\r\n")
+
+    async def main() -> None:
+        async with Faults(packed) as server:
+            assert await fetch(Target(server.url), "/v1/models") == b'{"data":[]}'
 
     run(main())

@@ -11,7 +11,8 @@ from ...sse import COMMENT, Event, data_event
 from .ending import FINISH, chat_id, chat_usage, merged
 from .failures import read_error
 from .retelling import Retelling
-from .shapes import Block, Delta, MessagesAnswer, MessagesEvent, MessagesUsage
+from .shapes import Delta, MessagesAnswer, MessagesEvent, MessagesUsage, SaidBlock
+from .tolerant import encoded, read
 
 _encode = msgspec.json.encode
 
@@ -20,21 +21,17 @@ class _Whole(MessagesAnswer):
     error: Any = None
 
 
-_whole = msgspec.json.Decoder(_Whole)
-_event = msgspec.json.Decoder(MessagesEvent)
-
-
 def chat_answer(body: bytes, created: int) -> bytes:
     """``body`` of ``/v1/messages`` as one of ``/v1/chat/completions``. ``created`` is Unix time, in seconds.
 
     Raises :class:`UpstreamFailed` and :class:`msgspec.DecodeError` for what is no such answer.
     """
-    answer = _whole.decode(body)
-    if answer.error is not None:
+    answer = read(body, _Whole)
+    if answer.error:
         raise read_error(answer.error)
     if answer.usage is None and not answer.content:
         raise UpstreamFailed("The backend's answer is no Anthropic message.")
-    text = [block.text or "" for block in answer.content if block.type == "text"]
+    text = [block.text for block in answer.content if block.text is not None]
     thinking = [block.thinking or "" for block in answer.content if block.type == "thinking"]
     calls = [_call(block) for block in answer.content if block.type == "tool_use"]
     message: dict[str, Any] = {
@@ -60,8 +57,8 @@ def chat_answer(body: bytes, created: int) -> bytes:
     )
 
 
-def _call(block: Block) -> dict[str, Any]:
-    arguments = _encode({} if block.input is None else block.input).decode()
+def _call(block: SaidBlock) -> dict[str, Any]:
+    arguments = encoded({} if block.input is None else block.input).decode()
     return {"id": block.id, "type": "function", "function": {"name": block.name, "arguments": arguments}}
 
 
@@ -86,8 +83,8 @@ class ChatStream(Retelling):
         if not event.data:
             self._alive(out)
             return
-        told = _event.decode(event.data)
-        kind = told.type
+        told = read(event.data, MessagesEvent)
+        kind = told.type or event.name.decode("latin-1")
         if kind == "content_block_delta" and told.delta is not None:
             self._delta(told.index, told.delta, out)
         elif kind == "content_block_start" and told.content_block is not None:
@@ -101,12 +98,13 @@ class ChatStream(Retelling):
             if told.delta is not None and told.delta.stop_reason:
                 self._stop = told.delta.stop_reason
         elif kind == "message_stop":
-            self._over = self._finish(out)
-            if not self._over:
+            if not self._head:
                 raise UpstreamFailed("The backend ended an answer that it had not begun.")
+            self._stop = self._stop or ("tool_use" if self._calls else "end_turn")
+            self._over = self._finish(out)
         elif kind == "ping":
             self._alive(out)
-        elif kind == "error" or told.error is not None:
+        elif kind == "error" or told.error:
             raise read_error(told.error)
 
     def _finish(self, out: list[bytes]) -> bool:
@@ -137,7 +135,7 @@ class ChatStream(Retelling):
         if self._head:  # before, it would be the first byte, after which nobody else can answer
             out.append(COMMENT)
 
-    def _begin_block(self, index: int, block: Block, out: list[bytes]) -> None:
+    def _begin_block(self, index: int, block: SaidBlock, out: list[bytes]) -> None:
         if block.type == "tool_use":
             self._open[index] = call = _OpenCall(self._calls, block.input)
             self._calls += 1
@@ -161,7 +159,7 @@ class ChatStream(Retelling):
     def _end_block(self, index: int, out: list[bytes]) -> None:
         call = self._open.pop(index, None)
         if call is not None and not call.told:  # no arguments, or all of them at the block's start
-            self._arguments(call, _encode(call.input or {}).decode(), out)
+            self._arguments(call, encoded(call.input or {}).decode(), out)
 
     def _arguments(self, call: _OpenCall, piece: str, out: list[bytes]) -> None:
         told = {"index": call.number, "function": {"arguments": piece}}
@@ -169,7 +167,7 @@ class ChatStream(Retelling):
 
     def _say(self, delta: bytes, out: list[bytes]) -> None:
         if not self._head:
-            raise UpstreamFailed("The backend's stream does not begin with message_start.")
+            self._begin(MessagesAnswer(), out)
         choice = b'%s[{"index":0,"delta":%s,"logprobs":null,"finish_reason":null}]}'
         out.append(data_event(choice % (self._head, delta)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from ...lenient import MOST
 from .shapes import ChatUsage, MessagesUsage
 
 FINISH = {
@@ -42,9 +43,9 @@ def stop_reason(finish: str | None, *, tools: bool, sequence: object = None) -> 
 
 def chat_usage(usage: MessagesUsage) -> dict[str, Any]:
     """Chat's usage: its prompt counts cached tokens in, which Anthropic counts apart."""
-    read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
-    prompt = (usage.input_tokens or 0) + read + written
-    completion = usage.output_tokens or 0
+    read, written = _count(usage.cache_read_input_tokens), _count(usage.cache_creation_input_tokens)
+    prompt = _count(usage.input_tokens) + read + written
+    completion = _count(usage.output_tokens)
     told: dict[str, Any] = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -53,7 +54,7 @@ def chat_usage(usage: MessagesUsage) -> dict[str, Any]:
     }
     details = usage.output_tokens_details
     if details is not None and details.thinking_tokens is not None:
-        told["completion_tokens_details"] = {"reasoning_tokens": details.thinking_tokens}
+        told["completion_tokens_details"] = {"reasoning_tokens": _count(details.thinking_tokens)}
     return told
 
 
@@ -61,18 +62,23 @@ def messages_usage(usage: ChatUsage | None) -> dict[str, Any]:
     """Anthropic's usage; all 0 where the backend tells none."""
     usage = usage or ChatUsage()
     prompt = usage.prompt_tokens_details
-    read = (prompt.cached_tokens or 0) if prompt is not None else 0
-    written = (prompt.cache_write_tokens or 0) if prompt is not None else 0
+    read = _count(prompt.cached_tokens) if prompt is not None else 0
+    written = _count(prompt.cache_write_tokens) if prompt is not None else 0
     told: dict[str, Any] = {
-        "input_tokens": max(0, (usage.prompt_tokens or 0) - read - written),
-        "output_tokens": usage.completion_tokens or 0,
+        "input_tokens": max(0, _count(usage.prompt_tokens) - read - written),
+        "output_tokens": _count(usage.completion_tokens),
         "cache_read_input_tokens": read,
         "cache_creation_input_tokens": written,
     }
     details = usage.completion_tokens_details
     if details is not None and details.reasoning_tokens is not None:
-        told["output_tokens_details"] = {"thinking_tokens": details.reasoning_tokens}
+        told["output_tokens_details"] = {"thinking_tokens": _count(details.reasoning_tokens)}
     return told
+
+
+def _count(told: int | None) -> int:
+    """``told`` tokens, none where no answer can have so many."""
+    return told if told is not None and 0 <= told <= MOST else 0
 
 
 def merged(old: MessagesUsage, new: MessagesUsage | None) -> MessagesUsage:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...errors import UpstreamFailed
+from ...errors import BagoError, UpstreamFailed
 from ..base import Answering
 from .failures import error_body, read_body
 from .retelling import Retelling
@@ -39,13 +39,12 @@ class TranslatedExchange:
         self._backend_status = exchange.status
         self._failed = exchange.status >= 400
         self._given = False
-        self._broken: UpstreamFailed | None = None
+        self._broken: BagoError | None = None
         self._stream = None if self._failed else stream
         self.status = 503 if exchange.status == 529 else exchange.status
         kind = b"application/json" if self._stream is None else b"text/event-stream; charset=utf-8"
         self.headers = [(name, value) for name, value in exchange.headers if name not in _OF_THE_BODY]
         self.headers.append((b"content-type", kind))
-        self._broken = self._unfit()
 
     @property
     def complete(self) -> bool:
@@ -60,6 +59,14 @@ class TranslatedExchange:
         """The next bytes, ``b""`` at the end. Raises :class:`UpstreamFailed`."""
         if self._broken is not None:
             raise self._broken
+        try:
+            return await self._read()
+        except BagoError as error:
+            if self._stream is None or self._stream.failure is None:
+                self._broken = error
+            raise
+
+    async def _read(self) -> bytes:
         return await (self._read_whole() if self._stream is None else self._read_stream(self._stream))
 
     def close(self) -> None:
@@ -73,7 +80,7 @@ class TranslatedExchange:
             parts.append(chunk)
             size += len(chunk)
             if size > MAX_WHOLE:
-                raise self._break(f"The backend's answer is larger than {MAX_WHOLE >> 20} MiB.")
+                raise UpstreamFailed(f"The backend's answer is larger than {MAX_WHOLE >> 20} MiB.")
         body = b"".join(parts)
         self._given = True
         if self._failed:
@@ -81,10 +88,7 @@ class TranslatedExchange:
         try:
             return self._whole(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise self._break("The backend's answer cannot be read.") from None
-        except UpstreamFailed as error:
-            self._broken = error
-            raise
+            raise UpstreamFailed("The backend's answer cannot be read.") from None
 
     async def _read_stream(self, stream: Retelling) -> bytes:
         while True:
@@ -96,20 +100,3 @@ class TranslatedExchange:
                 told += stream.end()
             if told or (not chunk and stream.failure is None):
                 return told
-
-    def _unfit(self) -> UpstreamFailed | None:
-        """Why this answer cannot be translated at all."""
-        coding = self._exchange.header(b"content-encoding")
-        if coding is not None and coding.lower() != b"identity":
-            return UpstreamFailed(f"The backend sent its answer packed with {coding.decode('latin-1')}.")
-        kind = self._exchange.header(b"content-type")
-        if self._failed or kind is None:
-            return None
-        if kind.lower().startswith(b"text/event-stream") != (self._stream is not None):
-            what = "one piece" if self._stream is not None else "events"
-            return UpstreamFailed(f"The backend answered in {what}, which nobody asked for.")
-        return None
-
-    def _break(self, message: str) -> UpstreamFailed:
-        self._broken = UpstreamFailed(message)
-        return self._broken

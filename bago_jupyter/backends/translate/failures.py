@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed, cause_of_status
+from ...lenient import sentence
 from ..complaints import said_too_long, too_long
 from .shapes import ClientDialect
+from .tolerant import decoded
 
 _STATUS_OF = {
     "invalid_request_error": 400,
@@ -55,8 +57,8 @@ class BackendError(UpstreamFailed):
 def read_body(status: int, body: bytes) -> BackendError:
     """The error in a backend's answer of ``status``, in whatever form it has."""
     try:
-        told = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        told = decoded(body)
+    except (msgspec.DecodeError, RecursionError):
         text = body[:200].decode("utf-8", "replace").strip() or "no reason given"
         told = f"The backend answered {status}: {text}"
     if isinstance(told, dict) and told.get("error"):
@@ -66,10 +68,13 @@ def read_body(status: int, body: bytes) -> BackendError:
 
 def read_error(told: Any, status: int | None = None) -> BackendError:
     """The error in ``told``: the error object of either dialect, FastAPI's ``detail``, or a bare text."""
+    if isinstance(told, list) and told:  # Gemini
+        told = told[0]
+    if isinstance(told, dict) and isinstance(told.get("error"), dict):
+        told = told["error"]
     if not isinstance(told, dict):
         told = {"message": told}
-    message = told.get("message") or told.get("detail")
-    message = message if isinstance(message, str) else "The backend reported an error without a reason."
+    message = sentence(told) or "The backend reported an error without a reason."
     names = [name for name in (told.get("code"), told.get("type")) if isinstance(name, str)]
     if status is None:
         number = told.get("code")

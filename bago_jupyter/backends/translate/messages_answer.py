@@ -7,15 +7,16 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed
+from ...lenient import texts
 from ...sse import Event, named_event
 from .ending import messages_id, messages_usage, stop_reason
 from .failures import read_error
 from .retelling import Retelling
 from .shapes import ChatAnswer, ChatOutput, ChatUsage, Choice, ToolCall
+from .tolerant import decoded, encoded, halved, read, text_of, whole
 from .toolcalls import Call, Calls
 
 _encode = msgspec.json.encode
-_answer = msgspec.json.Decoder(ChatAnswer)
 PING = named_event(b"ping", b'{"type":"ping"}')
 
 
@@ -24,21 +25,27 @@ def messages_answer(body: bytes) -> bytes:
 
     Raises :class:`UpstreamFailed` and :class:`msgspec.DecodeError` for what is no such answer.
     """
-    answer = _answer.decode(body)
-    if answer.error is not None:
-        raise read_error(answer.error)
-    if not answer.choices or answer.choices[0].message is None:
+    answer = read(body, ChatAnswer)
+    if answer.error or answer.object == "error":
+        raise read_error(answer.error or decoded(body))
+    if not answer.choices:
         raise UpstreamFailed("The backend's answer is no chat completion.")
-    choice, output = answer.choices[0], answer.choices[0].message
+    choice = answer.choices[0]
+    output = choice.message or choice.delta
+    if output is None:
+        if choice.error:
+            raise read_error(choice.error)
+        raise UpstreamFailed("The backend's answer is no chat completion.")
     content: list[dict[str, Any]] = []
-    if thinking := output.reasoning_content or output.reasoning:
+    if thinking := _thinking(output):
         content.append({"type": "thinking", "thinking": thinking, "signature": ""})
-    content += [{"type": "text", "text": text} for text in (output.content, output.refusal) if text]
-    calls = [_tool_use(call, choice) for call in output.tool_calls or ()]
+    texts = (text_of(output.content), output.refusal)
+    content += [{"type": "text", "text": text} for text in texts if text]
+    calls = [_tool_use(call, choice) for call in output.tool_calls or () if _calls(call)]
     reason, sequence = stop_reason(choice.finish_reason, tools=bool(calls), sequence=choice.stop_reason)
     if output.refusal and reason == "end_turn":
         reason = "refusal"
-    return _encode(
+    return encoded(
         {
             "id": messages_id(answer.id),
             "type": "message",
@@ -52,12 +59,22 @@ def messages_answer(body: bytes) -> bytes:
     )
 
 
+def _thinking(output: ChatOutput) -> str:
+    return output.reasoning_content or output.reasoning or whole(texts(output.content)[1])
+
+
+def _calls(call: ToolCall) -> bool:
+    """Whether a call says anything; some servers send empty ones."""
+    function = call.function
+    return function is not None and bool(function.name or function.arguments)
+
+
 def _tool_use(call: ToolCall, choice: Choice) -> dict[str, Any]:
     function = call.function
     if function is None or not function.name:
         raise UpstreamFailed("The backend's answer calls a tool without a name.")
     try:
-        given = msgspec.json.decode(function.arguments) if function.arguments else {}
+        given = decoded(function.arguments.encode()) if function.arguments else {}
     except (msgspec.DecodeError, RecursionError):
         given = None
     if not isinstance(given, dict):
@@ -91,38 +108,47 @@ class MessagesStream(Retelling):
         self._finish_reason: str | None = None
         self._sequence: object = None
         self._refused = False
+        self._half = ""
+        """Half of a character, of which the rest comes with the next text."""
 
     def _take(self, event: Event, out: list[bytes]) -> None:
-        if event.data == b"[DONE]":
-            self._over = self._finish(out)
+        if event.data.strip() == b"[DONE]":
+            self._over = self._begun and self._say_last(out)
             if not self._over:
-                raise UpstreamFailed("The backend ended its stream without a reason.")
+                raise UpstreamFailed("The backend ended its stream without an answer.")
             return
         if not event.data:
             if self._begun:  # before, it would be the first byte, after which nobody else can answer
                 out.append(PING)
             return
-        chunk = _answer.decode(event.data)
-        if chunk.error is not None:
-            raise read_error(chunk.error)
         if event.name == b"error":
-            raise read_error(msgspec.json.decode(event.data))
-        if not self._begun:
+            told = decoded(event.data)
+            raise read_error((told.get("error") if isinstance(told, dict) else None) or told)
+        chunk = read(event.data, ChatAnswer)
+        if chunk.error or chunk.object == "error":
+            raise read_error(chunk.error or decoded(event.data))
+        if not self._begun and chunk.choices:  # others say nothing of an answer
             self._begin(chunk, out)
         if chunk.usage is not None:
             self._usage = chunk.usage
         for choice in chunk.choices:
             if choice.index != 0:
                 continue
-            if choice.delta is not None:
-                self._delta(choice.delta, out)
+            delta = choice.delta or choice.message
+            if delta is not None:
+                self._delta(delta, out)
+            if choice.error:
+                raise read_error(choice.error)
             if choice.finish_reason:
                 self._finish_reason = choice.finish_reason
                 self._sequence = choice.stop_reason
 
     def _finish(self, out: list[bytes]) -> bool:
-        if self._finish_reason is None:
-            return False
+        return self._finish_reason is not None and self._say_last(out)
+
+    def _say_last(self, out: list[bytes]) -> bool:
+        if self._half:
+            self._say("text", "text_delta", "text", "\ufffd", out)
         self._end_calls(out)
         self._end_block(out)
         reason, sequence = stop_reason(self._finish_reason, tools=self._calls.any, sequence=self._sequence)
@@ -150,10 +176,11 @@ class MessagesStream(Retelling):
         out.append(named_event(b"message_start", _encode({"type": "message_start", "message": message})))
 
     def _delta(self, delta: ChatOutput, out: list[bytes]) -> None:
-        if thinking := delta.reasoning_content or delta.reasoning:
+        if thinking := _thinking(delta):
             self._say("thinking", "thinking_delta", "thinking", thinking, out)
-        if delta.content:
-            self._say("text", "text_delta", "text", delta.content, out)
+        text, self._half = halved(self._half + texts(delta.content)[0])
+        if text:
+            self._say("text", "text_delta", "text", text, out)
         if delta.refusal:
             self._refused = True
             self._say("text", "text_delta", "text", delta.refusal, out)

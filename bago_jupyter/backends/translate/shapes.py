@@ -29,7 +29,6 @@ class ToolCall(Lenient):
     """A tool call, whole or as a piece of one in a stream."""
 
     id: str | None = None
-    type: str | None = None
     index: int | None = None
     function: Function | None = None
 
@@ -72,7 +71,8 @@ class ChatUsage(Lenient):
 class ChatOutput(Lenient):
     """The message of an answer, or the delta of one."""
 
-    content: str | None = None
+    content: Any = None
+    """A text; with Mistral's reasoning models, parts that are text or thinking."""
     reasoning_content: str | None = None
     """llama-server, older vLLM, DeepSeek."""
     reasoning: str | None = None
@@ -88,6 +88,8 @@ class Choice(Lenient):
     finish_reason: str | None = None
     stop_reason: Any = None
     """vLLM: the stop sequence that was met."""
+    error: Any = None
+    """OpenRouter: what became of this choice."""
 
 
 class ChatAnswer(Lenient):
@@ -98,13 +100,15 @@ class ChatAnswer(Lenient):
     choices: list[Choice] = []
     usage: ChatUsage | None = None
     error: Any = None
+    object: Any = None
+    """``error`` where all of it is one: vLLM, before 0.10."""
 
 
 # -- Anthropic messages
 
 
 class Block(Lenient):
-    """A content block, of a request or of an answer."""
+    """A content block of a request."""
 
     type: str
     text: str | None = None
@@ -115,7 +119,17 @@ class Block(Lenient):
     tool_use_id: str | None = None
     content: str | list[Block] | None = None
     is_error: bool | None = None
+
+
+class SaidBlock(Lenient):
+    """A content block of an answer."""
+
+    type: str = ""
+    text: str | None = None
     thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Any = None
 
 
 class Message(Lenient):
@@ -138,7 +152,7 @@ class MessagesUsage(Lenient):
 class MessagesAnswer(Lenient):
     id: str | None = None
     model: str | None = None
-    content: list[Block] = []
+    content: list[SaidBlock] = []
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: MessagesUsage | None = None
@@ -158,7 +172,7 @@ class MessagesEvent(Lenient):
     type: str = ""
     index: int = 0
     message: MessagesAnswer | None = None
-    content_block: Block | None = None
+    content_block: SaidBlock | None = None
     delta: Delta | None = None
     usage: MessagesUsage | None = None
     error: Any = None

@@ -43,7 +43,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.any = False
-        """Whether there was any call."""
+        """Whether there was any call that has a name."""
         self._by_index: dict[int, Call] = {}
         self._queue: list[Call] = []
         """Calls that are not finished, in the order of their beginning; the first one is being told."""
@@ -65,7 +65,8 @@ class Calls:
         """Finish all calls; the arguments that remained to tell. Raises :class:`UpstreamFailed`."""
         told: list[tuple[Call, str]] = []
         while self._queue:
-            if not self._queue[0].name:
+            call = self._queue[0]
+            if not call.name and call.parts:
                 raise UpstreamFailed("The backend's stream calls a tool without a name.")
             told += self._told()
             self._queue.pop(0).finished = True
@@ -84,7 +85,6 @@ class Calls:
             self._queue.pop(0).finished = True
         call = self._by_index[index] = Call()
         call.id = piece.id
-        self.any = True
         self._queue.append(call)
         return call, told
 
@@ -92,6 +92,6 @@ class Calls:
         call = self._queue[0] if self._queue else None
         if call is None or not call.name or (call.begun and not call.waiting):
             return []
-        call.begun = True
+        call.begun = self.any = True
         arguments, call.waiting = "".join(call.waiting), []
         return [(call, arguments)]

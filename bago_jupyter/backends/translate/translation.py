@@ -8,7 +8,10 @@ from typing import Protocol
 
 import msgspec
 
+from ...router.shape import Dialect
 from ..base import Answering
+from ..coded import plain
+from ..sound import sound
 from .chat_answer import ChatStream, chat_answer
 from .chat_request import request_to_messages
 from .exchange import TranslatedExchange
@@ -35,6 +38,8 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
 
     client: ClientDialect
     """What the client speaks."""
+    backend: Dialect
+    """What the backend speaks."""
     path: bytes
     """The path under which the backend serves its own dialect."""
     _request: _ToRequest
@@ -61,7 +66,7 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
         """
         now = int(time.time())
         return TranslatedExchange(
-            exchange,
+            sound(plain(exchange), self.backend, stream),
             client=self.client,
             whole=lambda body: self._whole(body, now),
             stream=self._stream(now, _wants_usage(asked)) if stream else None,
@@ -80,6 +85,7 @@ def _wants_usage(asked: bytes) -> bool:
 
 CHAT_TO_MESSAGES = Translation(
     client="chat",
+    backend="messages",
     path=b"/v1/messages",
     _request=request_to_messages,
     _whole=chat_answer,
@@ -89,6 +95,7 @@ CHAT_TO_MESSAGES = Translation(
 
 MESSAGES_TO_CHAT = Translation(
     client="messages",
+    backend="chat",
     path=b"/v1/chat/completions",
     _request=request_to_chat,
     _whole=lambda body, now: messages_answer(body),

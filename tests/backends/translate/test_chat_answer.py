@@ -206,7 +206,6 @@ def test_an_error_in_the_middle_is_a_failure() -> None:
     [
         messages_events(start(), *text_block(0, "Hi")),
         messages_events(*text_block(0, "Hi")),
-        messages_events(start(), {"type": "message_stop"}),
         messages_events(start()) + b"data: {nonsense\n\n",
         messages_events(start()) + b'data: {"type": "\xff"}\n\n',
         b"",

@@ -10,7 +10,6 @@ from backends.translate.telling import (
     chat_events,
     decode,
     encode,
-    finish,
     messages_events,
     payloads,
     start,
@@ -153,14 +152,16 @@ def test_errors_keep_their_status(stream: bool) -> None:
 @pytest.mark.parametrize(
     ("canned", "stream", "said"),
     [
-        (Canned([b"<html>"]), False, "cannot be read"),
-        (Canned([b"\xff"]), False, "cannot be read"),
+        (Canned([b"<html>"]), False, "with a web page"),
+        (Canned([b"\xff"]), False, "no answer"),
+        (Canned([b"[1, }"]), False, "cannot be read"),
         (Canned([b"{}"]), False, "no chat completion"),
         (Canned([b"{}"]), True, "in one piece"),
-        (Canned([chat_events(finish("stop"))], SSE), False, "in events"),
         (Canned([b"x"], headers=[(b"content-encoding", b"gzip")]), False, "packed with gzip"),
+        (Canned([b"x"], headers=[(b"content-encoding", b"br")]), False, "packed with br"),
+        (Canned([b"[", b" "]), True, "cannot be read"),
         (Canned([b"data: " + b"x" * 100], SSE), True, "too long"),
-        (Canned([b"x" * 60, b"x" * 60]), False, "larger than"),
+        (Canned([b"{" + b"x" * 59, b"x" * 59 + b"}"]), False, "larger than"),
     ],
 )
 def test_what_cannot_be_translated_is_raised(

@@ -288,7 +288,8 @@ def test_an_error_in_the_middle_is_a_failure(event: bytes) -> None:
     "broken",
     [
         chat_events({"content": "a"}, done=False),
-        chat_events({"content": "a"}),
+        chat_events(),
+        chat_events(usage(1, 2)),
         chat_events({"content": "a"}, done=False) + b"data: {nonsense\n\n",
         chat_events(piece(0, "{}", id="a"), finish("tool_calls")),
         b"",
