@@ -108,7 +108,7 @@ class Lab:
         launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         spec = {"argv": launch, "display_name": name, "language": "python", "env": environ}
         folder = self.root / "jupyter_path" / "kernels" / name
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)  # a walk may be done again
         (folder / "kernel.json").write_text(json.dumps(spec))
         return name
 

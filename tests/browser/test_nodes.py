@@ -37,14 +37,13 @@ def nodes(tmp_path: Path, starter_gguf: Path) -> Iterator[tuple[Headless, Headle
 
 @pytest.fixture
 def manager() -> Iterator[Manager]:
-    """A cluster with three models, in the domains ``default`` and ``physics``."""
+    """A cluster with three models."""
 
     async def answer(call: Any) -> None:
         await call.json(b"{}")
 
     loop = LoopThread()
     made = Manager(ModelService("service", ["alpha", "beta", ODD], answer))
-    made.domains.add("physics")
     loop.run(made.__aenter__(), 10)
     yield made
     loop.run(made.__aexit__(), 10)
@@ -191,7 +190,6 @@ def clustered(seen: dict[str, Any]) -> None:
         assert part in seen["lab"]
     assert seen["allOfThem"] == [True, True]
     assert "Models: beta (of 3)" in seen["chosen"]
-    assert "does not take the domain 'nowhere'" in seen["noDomain"]
 
 
 def secret(key: str) -> str:

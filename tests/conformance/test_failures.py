@@ -125,6 +125,8 @@ def kill_the_runner(bob: Node, model: str) -> None:
 def test_a_stream_that_breaks_is_an_error(
     client: openai.OpenAI, claude: anthropic.Anthropic, bob: Node
 ) -> None:
+    """What breaks three times in a row is left alone for seconds, which the packages wait for."""
+    client, claude = client.with_options(max_retries=5), claude.with_options(max_retries=5)
     streams: list[tuple[Callable[[], Any], type[Exception]]] = [
         (lambda: client.chat.completions.create(model="caller", messages=HELLO, **LONG), openai.APIError),
         (lambda: client.completions.create(model="caller", prompt="One", **LONG), openai.APIError),
