@@ -6,6 +6,7 @@ a file that disk, copy or crash has damaged is set aside, and never half believe
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import hmac
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("bago.state")
 
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SEAL = re.compile(rb"\n# sha256 ([0-9a-f]{64})\n?\Z")
 UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, RecursionError, BagoError)
@@ -210,3 +212,6 @@ def _check_owner(root: Path, found: os.stat_result) -> None:
         raise StateError(
             f"Other users can write the home {root}, and so could be this node; close it: chmod 700 {root}"
         )
+    if found.st_mode & OTHERS and found.st_uid == os.geteuid():  # settings.toml in it may name a key
+        with contextlib.suppress(OSError):  # on a disk without modes
+            root.chmod(0o700)

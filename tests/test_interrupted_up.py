@@ -31,17 +31,18 @@ def home(tmp_path: Path) -> Iterator[Path]:
 @contextmanager
 def interrupting(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Come up with what is patched in this context, be interrupted, and leave nothing."""
+    before = set(threading.enumerate())
     with monkeypatch.context() as patch:
         yield patch
         with pytest.raises(KeyboardInterrupt):
             launch.up(home=home, port=0)
-    check_nothing_is_left_of(home)
+    check_nothing_is_left_of(home, before)
 
 
-def check_nothing_is_left_of(home: Path) -> None:
+def check_nothing_is_left_of(home: Path, before: set[threading.Thread]) -> None:
     assert Home(home).read_node() is None
     assert launch._is_free(Home(home))
-    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("bago")])
+    until(lambda: not [new for new in set(threading.enumerate()) - before if new.name.startswith("bago")])
     assert not launch.down()
     with launch.up(home=home, port=0) as client:
         assert client.status().home == str(home)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Collection, Iterable
 
 LATEST = ":latest"
 """The tag that Ollama and its clients put behind a name without one."""
+
+MOST = 256
+LONGEST = 128
+"""Names, and characters of one, that are compared with what was meant: peers may have thousands."""
 
 
 def bare(name: str) -> str:
@@ -34,6 +39,9 @@ class Names:
         return alike[0] if len(alike) == 1 else None
 
     def near(self, name: str) -> str | None:
-        """The one that was probably meant."""
-        found = difflib.get_close_matches(bare(name), self._alike, n=1)
+        """The one that was probably meant, of the first :data:`MOST` and as long as names of people are."""
+        if len(name) > LONGEST:
+            return None
+        known = [alike for alike in itertools.islice(self._alike, MOST) if len(alike) <= LONGEST]
+        found = difflib.get_close_matches(bare(name), known, n=1)
         return self._alike[found[0]][0] if found else None

@@ -47,3 +47,9 @@ def test_what_was_meant_is_named(asked: str) -> None:
     table = Table(offers)
     message = nobody(Shape(model=asked), decide(Shape(model=asked), *offers), table).message
     assert "did you mean" in message
+
+
+def test_what_was_meant_is_not_looked_for_among_thousands_of_long_names() -> None:
+    names = Names(["smollm2", *("x" * 500 + str(number) for number in range(5000))])
+    assert names.near("smolm2") == "smollm2"
+    assert names.near("x" * 500) is None

@@ -51,7 +51,12 @@ def tiny_model(python: Path) -> Path:
 
 
 def _run(name: str, *command: str) -> None:
-    links = {"UV_FIND_LINKS": os.environ.get("PIP_FIND_LINKS", "")}  # uv does not look at what pip is told
+    # uv does not look at what pip is told, nor by itself at what the system trusts
+    links = {
+        "UV_FIND_LINKS": os.environ.get("PIP_FIND_LINKS", ""),
+        "UV_SYSTEM_CERTS": "true",
+        "UV_NATIVE_TLS": "true",
+    }
     env = {name: value for name, value in {**links, **os.environ}.items() if value}
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=MINUTES * 60, env=env)
