@@ -3,7 +3,7 @@
 :class:`~.mdns.Discovery` is not imported here: it brings zeroconf, which takes 0.1 s.
 """
 
-from .addresses import Address, local, rank
+from .addresses import Address, local, rank, recent
 from .presence import Presence, Transition
 from .record import Announcement, BadRecord
 from .registry import Change, Discovered, Registry
@@ -19,4 +19,5 @@ __all__ = [
     "Transition",
     "local",
     "rank",
+    "recent",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import socket
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
@@ -22,6 +24,7 @@ TAILNETS: tuple[Network, ...] = (
     ipaddress.IPv4Network("100.64.0.0/10"),
     ipaddress.IPv6Network("fd7a:115c:a1e0::/48"),
 )
+FRESH = 1.0
 _VIRTUAL = re.compile(
     r"docker|br-[0-9a-f]{6}|virbr|veth|vnet|lxc|lxdbr|incusbr|cni|cali|flannel|kube|podman|vmnet|vmenet|vboxnet"
     r"|vethernet|virtualbox|vmware|bridge1\d\d|awdl|llw|anpi|dummy|ifb|sit\d|gre\d|ip6tnl|tunl\d",
@@ -89,6 +92,20 @@ def local() -> tuple[Address, ...]:
             )
     outer = [address for address in found if address.kind != "loopback"]
     return tuple(sorted(outer or found, key=_place))
+
+
+_latest: tuple[float, tuple[Address, ...]] = (-math.inf, ())
+
+
+def recent() -> tuple[Address, ...]:
+    """:func:`local`, or what that was less than :data:`FRESH` seconds ago: for what others may ask often."""
+    global _latest
+    at, found = _latest
+    now = time.monotonic()
+    if now - at >= FRESH:
+        found = local()
+        _latest = now, found
+    return found
 
 
 def kind(interface: str, ip: IPAddress) -> Kind:

@@ -14,7 +14,7 @@ import msgspec
 
 from .._version import __version__
 from ..backends import Dispatcher
-from ..discovery import Announcement, Change, Discovered, local
+from ..discovery import Announcement, Change, Discovered, local, recent
 from ..discovery.presence import Transition
 from ..errors import BagoError, InvalidRequest, NotFound
 from ..events import Bus, NodesChanged
@@ -185,7 +185,7 @@ class Mesh:
         Link-local addresses are left out: their zone means nothing elsewhere.
         """
         port = self._describe().port
-        mine = [entry for entry in local() if interface in (None, entry.interface)]
+        mine = [entry for entry in recent() if interface in (None, entry.interface)]
         return address.only_good([address.join(entry.text, port) for entry in mine if "%" not in entry.text])
 
     def hello(self, *, probed: bool = False) -> Hello:

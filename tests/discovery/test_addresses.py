@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 
+import pytest
 from lan import Lan
 
+from bago_jupyter.discovery import addresses
 from bago_jupyter.discovery.addresses import Address, kind, local, rank
 
 
@@ -95,6 +98,7 @@ def test_this_machine_has_addresses_and_loopback_only_without_others() -> None:
 
 CODE = """
 import json
+import math
 from bago_jupyter.discovery.addresses import local
 print(json.dumps([[a.text, a.interface, a.kind, str(a.network)] for a in local()]))
 """
@@ -133,3 +137,15 @@ def _python() -> str:
     import sys
 
     return sys.executable
+
+
+def test_what_is_asked_often_is_looked_up_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(addresses, "local", lambda: tuple(looks.append(1) or ()))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(addresses, "_latest", (-math.inf, ()))
+    for _ in range(100):
+        addresses.recent()
+    assert len(looks) == 1
+    monkeypatch.setattr(addresses, "FRESH", 0.0)
+    addresses.recent()
+    assert len(looks) == 2

@@ -7,6 +7,7 @@ from router.test_plan import decide, offer
 
 from bago_jupyter.backends.nobody import nobody
 from bago_jupyter.router import Offer, Shape, Table
+from bago_jupyter.router.names import Names
 
 
 def found(asked: str, *offers: Offer, **more: object) -> list[str]:
