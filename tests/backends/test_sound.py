@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from backends.failing import Mesh, Script, good, run
+from backends.failing import SOON, Mesh, Script, good, run
 from faults import Call
 
 from bago_jupyter.errors import BagoError, UpstreamFailed, UpstreamTimeout
@@ -164,6 +164,72 @@ def test_a_stream_of_nothing_but_comments_ends() -> None:
             with pytest.raises(UpstreamTimeout, match=r"said nothing in it for 0\.2 s"):
                 await mesh.ask(STREAM)
             await mesh.servers[0].calls[0].gone.wait()
+
+    run(main())
+
+
+@pytest.mark.parametrize("shape", [WHOLE, STREAM], ids=["whole", "stream"])
+@pytest.mark.parametrize("nothing", [b"\n", b": alive\n\n"], ids=["blanks", "comments"])
+def test_an_answer_without_a_word_ends(shape: Shape, nothing: bytes) -> None:
+    async def main() -> None:
+        async def script(call: Call) -> None:
+            await call.sse_head()
+            while not call.gone.is_set():
+                await call.chunk(nothing)
+                await asyncio.sleep(0.005)
+
+        async with Mesh(script, events(b"data: 1\n\n") if shape.stream else good) as mesh:
+            mesh.request["header_timeout"] = SOON
+            assert await mesh.ask(shape)
+            assert "said nothing in it for 1 s" in mesh.last.attempts[0].detail
+            await mesh.servers[0].calls[0].gone.wait()
+
+    run(main())
+
+
+@pytest.mark.parametrize("shape", [WHOLE, STREAM], ids=["whole", "stream"])
+@pytest.mark.parametrize("nothing", [b" " * 8192, b":" + b"." * 99_998 + b"\n"], ids=["blanks", "comments"])
+def test_an_answer_without_a_word_and_without_end_is_not_kept(shape: Shape, nothing: bytes) -> None:
+    async def main() -> None:
+        sent = 0
+
+        async def script(call: Call) -> None:
+            nonlocal sent
+            await call.sse_head()
+            while not call.gone.is_set():
+                await call.chunk(nothing)
+                sent += len(nothing)
+                await asyncio.sleep(0)
+
+        async with Mesh(script) as mesh:
+            with pytest.raises(UpstreamFailed, match=r"nothing but blanks|too long"):
+                await mesh.ask(shape)
+            assert sent < 24 << 20
+
+    run(main())
+
+
+@pytest.mark.parametrize("shape", [WHOLE, STREAM], ids=["whole", "stream"])
+def test_a_word_behind_blanks_is_given_time(shape: Shape) -> None:
+    """As servers do that keep a connection alive with them; a whole answer may be slow then."""
+
+    async def main() -> None:
+        async def script(call: Call) -> None:
+            await call.sse_head()
+            for _ in range(50):
+                await call.chunk(b"\n")
+                await asyncio.sleep(0)
+            if shape.stream:
+                await call.chunk(b"data: 1\n\n")
+            else:
+                await call.chunk(b"{")
+                await asyncio.sleep(2.2)
+                await call.chunk(b'"choices":[1]}')
+            await call.raw(b"0\r\n\r\n")
+
+        async with Mesh(script) as mesh:
+            mesh.request["header_timeout"] = 2.0
+            assert (await mesh.ask(shape)).strip() in (b"data: 1", b'{"choices":[1]}')
 
     run(main())
 
