@@ -13,6 +13,7 @@ import pytest
 from backends.failing import SOON, Mesh, Script, good, run
 from faults import Call
 
+from bago_jupyter.backends.coded import PIECE
 from bago_jupyter.errors import BagoError, UpstreamFailed, UpstreamTimeout
 from bago_jupyter.router import Shape
 
@@ -242,6 +243,8 @@ def deflated(data: bytes) -> bytes:
 PACKED: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
     "gzip": (b"gzip", gzip.compress),
     "two members": (b"x-gzip", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
+    "padded": (b"gzip", lambda data: gzip.compress(data) + bytes(700)),
+    "padded members": (b"gzip", lambda data: gzip.compress(data[:9]) + bytes(9) + gzip.compress(data[9:])),
     "deflate": (b"Deflate", zlib.compress),
     "bare deflate": (b"deflate", deflated),
     "identity": (b"identity", bytes),
@@ -282,6 +285,19 @@ def test_a_packed_stream_arrives_as_it_is_said(size: int) -> None:
         async with Mesh(script) as mesh:
             assert await mesh.ask(STREAM) == plain
             assert mesh.last.outcome == "ok"
+
+    run(main())
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "bare deflate"])
+@pytest.mark.parametrize("more", [-1, 0, 1, 7, 257])
+def test_a_packed_answer_of_a_piece_and_a_few_bytes_is_whole(coding: str, more: int) -> None:
+    async def main() -> None:
+        plain = b'{"choices":["' + b"x" * (PIECE + more - 16) + b'"]}'
+        assert len(plain) == PIECE + more
+        name, pack = PACKED[coding]
+        async with Mesh(body(pack(plain), extra=b"content-encoding: " + name + b"\r\n")) as mesh:
+            assert await mesh.ask() == plain
 
     run(main())
 
@@ -346,5 +362,27 @@ def test_a_stream_is_delivered_as_a_whole_answer() -> None:
             assert told["choices"][0]["message"] == {"role": "assistant", "content": "ab"}
             assert (told["id"], told["object"]) == ("c", "chat.completion")
             assert dict(answer.headers)[b"content-type"] == b"application/json"
+
+    run(main())
+
+
+def test_pieces_of_a_call_go_to_the_newest_of_its_index() -> None:
+    """As servers tell them that give every call the same index."""
+
+    def piece(**call: Any) -> bytes:
+        delta = {"tool_calls": [{"index": 0, **call}]}
+        return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+
+    async def main() -> None:
+        said = [
+            piece(id=name, function={"name": name, "arguments": ""})
+            + piece(function={"arguments": '{"of":'})
+            + piece(function={"arguments": f'"{name}"}}'})
+            for name in ("a", "b")
+        ]
+        async with Mesh(events(*said, b"data: [DONE]\n\n")) as mesh:
+            (choice,) = json.loads(await mesh.ask())["choices"]
+            calls = {call["id"]: call["function"]["arguments"] for call in choice["message"]["tool_calls"]}
+            assert calls == {"a": '{"of":"a"}', "b": '{"of":"b"}'}
 
     run(main())
