@@ -290,10 +290,10 @@ def test_a_packed_stream_arrives_as_it_is_said(size: int) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "bare deflate"])
-@pytest.mark.parametrize("more", [-1, 0, 1, 7, 257])
+@pytest.mark.parametrize("more", [-1, 0, 1, 25, 100])
 def test_a_packed_answer_of_a_piece_and_a_few_bytes_is_whole(coding: str, more: int) -> None:
     async def main() -> None:
-        plain = (b'{"choices":[1]}' + b" \n" * PIECE)[: PIECE + more]
+        plain = (b'{"choices":[1]}' + b"  \n" * PIECE)[: PIECE + more]
         name, pack = PACKED[coding]
         async with Mesh(body(pack(plain), extra=b"content-encoding: " + name + b"\r\n")) as mesh:
             assert await mesh.ask() == plain
