@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ..discovery import Discovered
 from ..errors import InvalidRequest, NotFound, Unavailable
@@ -34,7 +34,7 @@ from ..wire import (
 )
 from .context import Context
 from .messages import answer, read
-from .passing import kind_of, passed_on
+from .passing import passed_on
 
 T = TypeVar("T")
 Row = tuple[str, str, Callable[[Request], Awaitable[Response]]]
@@ -112,7 +112,7 @@ class _Nodes:
         body = await request.body()
         head = link.backend.head(b"POST", f"/mesh/v1/control/models/{action}".encode(), len(body))
         exchange = await pool.send(head + b"\r\n", body, self._context.settings.header_timeout)
-        return StreamingResponse(passed_on(exchange), exchange.status, media_type=kind_of(exchange))
+        return await passed_on(exchange, link.backend.node)
 
     async def sharing(self, request: Request) -> Response:
         models = sorted(self._context.library.models)

@@ -28,6 +28,8 @@ from .sound import sound, told_last
 
 Sent = tuple[Flight, Response]
 """An attempt that is under way already."""
+MOST = 16
+"""Attempts one after the other for one request: its client waits for each of them."""
 
 
 class Attempts:
@@ -56,6 +58,8 @@ class Attempts:
         first = True
         while True:
             row = rows.popleft() if first else self._next(rows)
+            if len(record.attempts) >= MOST - 1:
+                rows.clear()
             try:
                 if rows:
                     race: Race[Answer] = Race(partial(self._hedge, record, row, rows))

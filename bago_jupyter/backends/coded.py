@@ -107,7 +107,8 @@ class _Zlib:
         self._bits = zlib.MAX_WBITS if deflate else zlib.MAX_WBITS | 16
         self._object = zlib.decompressobj(self._bits)
         self._left = b""
-        self._begun = False
+        self._begun = self._full = False
+        """``_full``: whether the last piece was, and what has come in may hold more."""
 
     @property
     def whole(self) -> bool:
@@ -118,10 +119,14 @@ class _Zlib:
         return self.more()
 
     def more(self) -> bytes:
-        while self._left:
+        while self._left or self._full:
             if self._object.eof:
+                self._full = False
                 if self._deflate:  # what stands behind it means nothing
                     self._left = b""
+                    break
+                self._left = self._left.lstrip(b"\0")  # padding
+                if not self._left:
                     break
                 self._object = zlib.decompressobj(self._bits)
                 self._begun = False
@@ -136,6 +141,7 @@ class _Zlib:
                 self._left = data
                 continue
             self._begun = True
+            self._full = len(told) == PIECE
             self._left = self._object.unconsumed_tail or self._object.unused_data
             if told:
                 return told

@@ -11,7 +11,6 @@ whatever it doubts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ import msgspec
 from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
 from ..lenient import quoted
 from ..router.shape import Dialect
-from ..sse import BOM, Events, TooLong
+from ..sse import BOM, MAX_EVENT, Events, TooLong
 from .base import Answering
 from .failures import OURS, answered
 from .usage import Usage
@@ -28,6 +27,8 @@ LONGEST_ERROR = 1 << 20
 """Bytes of a JSON body in which an error is looked for."""
 MAX_WHOLE = 64 << 20
 """Bytes of an answer that is retold as one of the other kind."""
+MAX_BLANK = 64 << 10
+"""Blanks before the first byte of an answer; some servers send one now and then while they are at work."""
 COUNT = b"/v1/messages/count_tokens"
 BODILESS = frozenset({204, 205})
 """Statuses of success whose answers have no body, whatever comes behind their heads (RFC 9110, 15.3)."""
@@ -50,8 +51,8 @@ def sound(
     """``exchange``, of which the first read raises where it is no answer, for all its status of success.
 
     ``dialect`` is what it speaks, ``stream`` whether events were asked for, and ``node`` who answers.
-    ``patience`` is the seconds that a stream may consist of comments. An answer of another status stays as
-    it is.
+    ``patience`` is the seconds that it may consist of blanks and comments. An answer of another status stays
+    as it is.
     """
     if not 200 <= exchange.status < 300:
         return exchange
@@ -92,12 +93,12 @@ class Sound:
         if self._judged:
             return b"" if self._over else await self._exchange.read()
         try:
-            async with asyncio.timeout(self._patience if self._stream else None):
-                told = await self._judge()
+            async with asyncio.timeout(self._patience) as limit:
+                told = await self._judge(limit)
         except TimeoutError:
             self.close()
             raise UpstreamTimeout(
-                f"{self._node} began a stream and said nothing in it for {self._patience:g} s."
+                f"{self._node} began an answer and said nothing in it for {self._patience:g} s."
             ) from None
         self._judged = True
         return told
@@ -105,17 +106,44 @@ class Sound:
     def close(self) -> None:
         self._exchange.close()
 
-    async def _judge(self) -> bytes:
-        """The first bytes for the client. Raises where there are none for it."""
-        data, whole = await self._until(_recognizable)
+    async def _judge(self, limit: asyncio.Timeout) -> bytes:
+        """The first bytes for the client. Raises where there are none for it. ``limit`` is what it may take,
+        or, where the whole answer is needed, its first word."""
+        data, whole = await self._begin()
         begin = data.removeprefix(BOM).lstrip(_BLANK)
         if not begin or self.status in BODILESS:
             raise UpstreamFailed(f"{self._node} answered {self.status} with an empty body.")
         if begin.startswith((b"{", b"[")):
+            if not self._stream:
+                limit.reschedule(None)
             return await self._json(data, whole)
         if self._dialect is not None and _is_events(begin):
-            return await self._events(data, whole)
+            data, whole = await self._first(data, whole)
+            if self._stream:
+                self._called(True)
+                return data
+            limit.reschedule(None)
+            from .reshaping import as_whole
+
+            return self._retold(as_whole(await self._all(data, whole), self._dialect, self._look_event))
         raise UpstreamFailed(_no_answer(self._node, self.status, begin))
+
+    async def _begin(self) -> tuple[bytes, bool]:
+        """The body as far as it takes to tell what it is, and whether that is all of it."""
+        blanks: list[bytes] = []  # kept: a length in the head counts them
+        size, data = 0, b""
+        while not _recognizable(data):
+            chunk = await self._exchange.read()
+            if not chunk:
+                return b"".join([*blanks, data]), True
+            data += chunk
+            if not data.removeprefix(BOM).strip(_BLANK):
+                blanks.append(data)
+                size += len(data)
+                data = b""
+                if size > MAX_BLANK:
+                    raise UpstreamFailed(f"{self._node} answered {self.status} with nothing but blanks.")
+        return b"".join([*blanks, data]), False
 
     async def _json(self, data: bytes, whole: bool) -> bytes:
         if self._stream:
@@ -126,7 +154,13 @@ class Sound:
 
             return self._retold(as_events(data, self._dialect))
         if not whole:
-            data, whole = await self._until(lambda so_far: len(so_far) >= LONGEST_ERROR, data)
+            parts, size = [data], len(data)
+            while size < LONGEST_ERROR and not whole:
+                chunk = await self._exchange.read()
+                parts.append(chunk)
+                size += len(chunk)
+                whole = not chunk
+            data = b"".join(parts)
         if whole and len(data) <= LONGEST_ERROR:
             self._look(data)
             if not data.rstrip(_BLANK).endswith((b"}", b"]")):
@@ -136,22 +170,20 @@ class Sound:
         self._over = whole
         return data
 
-    async def _events(self, data: bytes, whole: bool) -> bytes:
-        if not self._stream:
-            assert self._dialect is not None
-            from .reshaping import as_whole
-
-            data = await self._all(data, whole)
-            return self._retold(as_whole(data, self._dialect, self._look_event))
-        events, parts = Events(), [data]
+    async def _first(self, data: bytes, whole: bool) -> tuple[bytes, bool]:
+        """A stream up to the first event that says something, and whether that is all of it."""
+        events, parts, size = Events(), [data], len(data)
         try:
             first = events.feed(data)
             while not any(event.data for event in first):
                 chunk = b"" if whole else await self._exchange.read()
                 if not chunk:
-                    first = events.end()
+                    first, whole = events.end(), True
                     break
                 parts.append(chunk)
+                size += len(chunk)
+                if size > MAX_EVENT:
+                    raise TooLong
                 first = events.feed(chunk)
         except TooLong:
             raise UpstreamFailed(f"{self._node} sent an event that is too long.") from None
@@ -159,17 +191,7 @@ class Sound:
         if event is None or event.data.strip() == b"[DONE]":
             raise UpstreamFailed(f"{self._node} answered {self.status} with a stream without a word in it.")
         self._look_event(event.name, event.data)
-        self._called(True)
-        return b"".join(parts)
-
-    async def _until(self, enough: Callable[[bytes], bool], data: bytes = b"") -> tuple[bytes, bool]:
-        """More of the body, and whether that is all of it."""
-        while not enough(data):
-            chunk = await self._exchange.read()
-            if not chunk:
-                return data, True
-            data += chunk
-        return data, False
+        return b"".join(parts), whole
 
     async def _all(self, data: bytes, whole: bool) -> bytes:
         parts, size = [data], len(data)

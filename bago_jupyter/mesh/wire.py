@@ -86,9 +86,8 @@ def read(data: bytes, kind: type[M]) -> M:
         said.reason = clean(said.reason, LONGEST_REASON)
     elif isinstance(said, News):
         said.hello = _hello(said.hello)
-        said.catalogue = [
-            _entry(entry) for entry in said.catalogue if entry.model and entry.model.isprintable()
-        ]
+        named = {entry.model: entry for entry in said.catalogue}  # one that repeats a name is one offer
+        said.catalogue = [_entry(entry) for model, entry in named.items() if model and model.isprintable()]
     else:
         said = _hello(said)
     return said

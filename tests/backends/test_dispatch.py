@@ -21,6 +21,8 @@ from backends.failing import (
 )
 from faults import Call
 
+from bago_jupyter.backends import HttpBackend
+from bago_jupyter.backends.attempts import MOST
 from bago_jupyter.errors import BagoError, ModelNotFound, Unavailable, Unsupported, UpstreamFailed
 from bago_jupyter.router import Shape
 from bago_jupyter.router.load import DEFAULT_SPEED
@@ -83,6 +85,17 @@ def test_the_last_error_is_told_when_all_fail() -> None:
             assert len(mesh.last.attempts) == 2
         async with Mesh(dead, answers(503)) as mesh:
             assert (await mesh.open()).status == 503
+
+    run(main())
+
+
+def test_one_request_is_tried_so_many_times_and_no_more() -> None:
+    async def main() -> None:
+        async with Mesh(answers(503)) as mesh:
+            for number in range(40):
+                mesh.dispatcher.add(HttpBackend(f"more{number}", mesh.servers[0].url, ["m"]))
+            assert (await mesh.open()).status == 503
+            assert len(mesh.last.attempts) == len(mesh.servers[0].calls) == MOST
 
     run(main())
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from backends.failing import Mesh, Script, good, run
+from backends.failing import SOON, Mesh, Script, good, run
 from faults import Call
 
+from bago_jupyter.backends.coded import PIECE
 from bago_jupyter.errors import BagoError, UpstreamFailed, UpstreamTimeout
 from bago_jupyter.router import Shape
 
@@ -168,6 +169,72 @@ def test_a_stream_of_nothing_but_comments_ends() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("shape", [WHOLE, STREAM], ids=["whole", "stream"])
+@pytest.mark.parametrize("nothing", [b"\n", b": alive\n\n"], ids=["blanks", "comments"])
+def test_an_answer_without_a_word_ends(shape: Shape, nothing: bytes) -> None:
+    async def main() -> None:
+        async def script(call: Call) -> None:
+            await call.sse_head()
+            while not call.gone.is_set():
+                await call.chunk(nothing)
+                await asyncio.sleep(0.005)
+
+        async with Mesh(script, events(b"data: 1\n\n") if shape.stream else good) as mesh:
+            mesh.request["header_timeout"] = SOON
+            assert await mesh.ask(shape)
+            assert "said nothing in it for 1 s" in mesh.last.attempts[0].detail
+            await mesh.servers[0].calls[0].gone.wait()
+
+    run(main())
+
+
+@pytest.mark.parametrize("shape", [WHOLE, STREAM], ids=["whole", "stream"])
+@pytest.mark.parametrize("nothing", [b" " * 8192, b":" + b"." * 99_998 + b"\n"], ids=["blanks", "comments"])
+def test_an_answer_without_a_word_and_without_end_is_not_kept(shape: Shape, nothing: bytes) -> None:
+    async def main() -> None:
+        sent = 0
+
+        async def script(call: Call) -> None:
+            nonlocal sent
+            await call.sse_head()
+            while not call.gone.is_set():
+                await call.chunk(nothing)
+                sent += len(nothing)
+                await asyncio.sleep(0)
+
+        async with Mesh(script) as mesh:
+            with pytest.raises(UpstreamFailed, match=r"nothing but blanks|too long"):
+                await mesh.ask(shape)
+            assert sent < 24 << 20
+
+    run(main())
+
+
+@pytest.mark.parametrize("shape", [WHOLE, STREAM], ids=["whole", "stream"])
+def test_a_word_behind_blanks_is_given_time(shape: Shape) -> None:
+    """As servers do that keep a connection alive with them; a whole answer may be slow then."""
+
+    async def main() -> None:
+        async def script(call: Call) -> None:
+            await call.sse_head()
+            for _ in range(50):
+                await call.chunk(b"\n")
+                await asyncio.sleep(0)
+            if shape.stream:
+                await call.chunk(b"data: 1\n\n")
+            else:
+                await call.chunk(b"{")
+                await asyncio.sleep(2.2)
+                await call.chunk(b'"choices":[1]}')
+            await call.raw(b"0\r\n\r\n")
+
+        async with Mesh(script) as mesh:
+            mesh.request["header_timeout"] = 2.0
+            assert (await mesh.ask(shape)).strip() in (b"data: 1", b'{"choices":[1]}')
+
+    run(main())
+
+
 def deflated(data: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(data) + packer.flush()
@@ -176,6 +243,8 @@ def deflated(data: bytes) -> bytes:
 PACKED: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
     "gzip": (b"gzip", gzip.compress),
     "two members": (b"x-gzip", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
+    "padded": (b"gzip", lambda data: gzip.compress(data) + bytes(700)),
+    "padded members": (b"gzip", lambda data: gzip.compress(data[:9]) + bytes(9) + gzip.compress(data[9:])),
     "deflate": (b"Deflate", zlib.compress),
     "bare deflate": (b"deflate", deflated),
     "identity": (b"identity", bytes),
@@ -216,6 +285,18 @@ def test_a_packed_stream_arrives_as_it_is_said(size: int) -> None:
         async with Mesh(script) as mesh:
             assert await mesh.ask(STREAM) == plain
             assert mesh.last.outcome == "ok"
+
+    run(main())
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "bare deflate"])
+@pytest.mark.parametrize("more", [-1, 0, 1, 25, 100])
+def test_a_packed_answer_of_a_piece_and_a_few_bytes_is_whole(coding: str, more: int) -> None:
+    async def main() -> None:
+        plain = (b'{"choices":[1]}' + b"  \n" * PIECE)[: PIECE + more]
+        name, pack = PACKED[coding]
+        async with Mesh(body(pack(plain), extra=b"content-encoding: " + name + b"\r\n")) as mesh:
+            assert await mesh.ask() == plain
 
     run(main())
 
@@ -280,5 +361,27 @@ def test_a_stream_is_delivered_as_a_whole_answer() -> None:
             assert told["choices"][0]["message"] == {"role": "assistant", "content": "ab"}
             assert (told["id"], told["object"]) == ("c", "chat.completion")
             assert dict(answer.headers)[b"content-type"] == b"application/json"
+
+    run(main())
+
+
+def test_pieces_of_a_call_go_to_the_newest_of_its_index() -> None:
+    """As servers tell them that give every call the same index."""
+
+    def piece(**call: Any) -> bytes:
+        delta = {"tool_calls": [{"index": 0, **call}]}
+        return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+
+    async def main() -> None:
+        said = [
+            piece(id=name, function={"name": name, "arguments": ""})
+            + piece(function={"arguments": '{"of":'})
+            + piece(function={"arguments": f'"{name}"}}'})
+            for name in ("a", "b")
+        ]
+        async with Mesh(events(*said, b"data: [DONE]\n\n")) as mesh:
+            (choice,) = json.loads(await mesh.ask())["choices"]
+            calls = {call["id"]: call["function"]["arguments"] for call in choice["message"]["tool_calls"]}
+            assert calls == {"a": '{"of":"a"}', "b": '{"of":"b"}'}
 
     run(main())

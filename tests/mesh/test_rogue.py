@@ -17,6 +17,8 @@ from mesh.rogue import OK, Ask, Rogue, Script, Served, Writer, answer, chunk, en
 from mesh.strange import ESCAPE, HELLOS, NEWS
 from webserver import WebServer
 
+from bago_jupyter.client import AsyncNodeClient
+from bago_jupyter.errors import UpstreamFailed
 from bago_jupyter.state import Home
 from bago_jupyter.trust.connection_key import ConnectionKey
 
@@ -146,6 +148,47 @@ def test_what_it_says_is_cleaned_where_it_enters(tmp_path: Path) -> None:
             said += [refused.json(), unknown.json(), await node.get("decisions"), await node.get("topology")]
             text = json.dumps(said, ensure_ascii=False) + node.log()
             assert [sign for sign in FOREIGN if sign in text] == []
+
+    run(main())
+
+
+def broken(said: bytes, kind: str, length: int | None = None) -> Script:
+    """Breaks off behind ``said``, or says that it is ``length`` bytes long and breaks off then."""
+
+    async def script(ask: Ask, writer: Writer) -> None:
+        size = f"content-length: {length}" if length else "transfer-encoding: chunked"
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{size}\r\n\r\n".encode())
+        writer.write(said if length else chunk(said))
+        await writer.drain()
+        writer.close()
+
+    return script
+
+
+STEP = b'data: {"progress":{"stage":"downloading","done":1,"total":9}}\n'
+JOBS = {
+    "breaks off": (broken(STEP + b"\n", "text/event-stream"), "in the middle|closed"),
+    "breaks off in an event": (broken(STEP + b'data: {"pro', "text/event-stream"), "in the middle|closed"),
+    "without end": (broken(STEP + b"\ndata: " + b"x" * (2 << 20), "text/event-stream"), "too long"),
+    "half an answer": (broken(b'{"id":"m"', "application/json", 99), "in the middle|closed"),
+    "a huge answer": (broken(b"[" + b" " * (2 << 20) + b"]", "application/json", (2 << 20) + 2), "larger"),
+}
+
+
+@pytest.mark.parametrize("how", JOBS)
+def test_a_job_of_a_peer_that_breaks_off_is_an_error(tmp_path: Path, how: str) -> None:
+    """It said that no node answers at this one's own address."""
+    script, said = JOBS[how]
+
+    async def main() -> None:
+        async with both(tmp_path, {"/mesh/v1/control": script}) as (_, node):
+            peer = await online(node)
+            file = node.home.read_node()
+            assert file is not None
+            async with AsyncNodeClient(file) as client:
+                with pytest.raises(UpstreamFailed, match=said):
+                    await client.pull("m", on=peer["name"])
+            assert "Traceback" not in node.log()
 
     run(main())
 

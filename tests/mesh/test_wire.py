@@ -58,6 +58,12 @@ def test_odd_news(data: bytes) -> None:
     json.loads(msgspec.json.encode(said))
 
 
+def test_a_name_that_is_repeated_is_one_offer() -> None:
+    many = [{**ENTRY, "slots": number} for number in range(4096)] + [{**ENTRY, "model": "n"}]
+    said = read(json.dumps({"hello": HELLO, "catalogue": many[1:]}).encode(), News)
+    assert [(entry.model, entry.slots) for entry in said.catalogue] == [("m", 4095), ("n", 2)]
+
+
 def _words(entry: Any) -> list[str]:
     return [word for word in (entry.model, entry.digest, entry.quantization) if word is not None]
 

@@ -101,7 +101,8 @@ def _add_call(calls: list[Told], piece: Told) -> None:
     index = count(piece.get("index"))
     function = piece.get("function")
     function = function if isinstance(function, dict) else {}
-    call = next((call for call in calls if index is None or call["index"] == index), None)
+    # some servers give every call the same index, or none: the newest of them goes on
+    call = next((call for call in reversed(calls) if index is None or call["index"] == index), None)
     if call is None or (piece.get("id") and call.get("id") and piece["id"] != call["id"]):
         call = {"index": len(calls) if index is None else index, "type": "function"}
         call["function"] = {"name": "", "arguments": ""}
