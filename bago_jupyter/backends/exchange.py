@@ -34,6 +34,7 @@ from .dialects import Endpoint, error_event
 from .dispatch import STOPPING, Dispatcher
 from .framed import FramedReply
 from .headers import DROPPED, FORWARDED, JSON
+from .hushed import hushed_events, without_key
 from .longway import LongWay
 from .record import Flight, Record
 from .refusing import refuse
@@ -219,6 +220,8 @@ class Exchange(Record):
             chunk = events.feed(chunk)
             if response.complete:
                 chunk += events.rest()
+            if b"error" in chunk:
+                chunk = hushed_events(chunk, self._dispatcher.key_of(flight.backend))
         if response.complete:
             client.respond(status, headers, chunk)
             self._over(OK, usage.tokens())
@@ -249,8 +252,12 @@ class Exchange(Record):
             usage.feed(chunk)
         if events is not None:
             chunk = events.feed(chunk)
+            if response.complete:
+                chunk += events.rest()
+            if b"error" in chunk and self._flight is not None:
+                chunk = hushed_events(chunk, self._dispatcher.key_of(self._flight.backend))
         if response.complete:
-            client.end(chunk + events.rest() if events is not None else chunk)
+            client.end(chunk)
             self._over(OK)
             return
         if chunk:
@@ -327,7 +334,7 @@ class Exchange(Record):
         if response.release is not None:
             response.release()
         if ending is OK and usage is not None and usage.failed:
-            error = told_last(usage, flight.node)
+            error = without_key(told_last(usage, flight.node), self._dispatcher.key_of(flight.backend))
             ending = failed(error)
         given = tokens is not None or usage is not None
         if tokens is None:
