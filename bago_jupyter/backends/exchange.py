@@ -76,6 +76,16 @@ class Desk(NamedTuple):
     """Whether they come from a peer, which hears the answer framed (:mod:`~.framed`)."""
 
 
+def new_id() -> str:
+    """An id for a request that came without a good one."""
+    return f"req_{_prefix}{next(_count):x}"
+
+
+def told_id(given: bytes | None) -> bytes:
+    """The id of a request that asks no model and leaves no record; ``given`` is what its client called it."""
+    return given if given is not None and _ID.fullmatch(given) else new_id().encode()
+
+
 def serve(desk: Desk, incoming: Incoming) -> None:
     """Answer one request, now or later; whatever goes wrong is answered in its dialect."""
     dispatcher, pace, endpoint, caller, header_timeout, relayed = desk
@@ -84,7 +94,7 @@ def serve(desk: Desk, incoming: Incoming) -> None:
     if given is not None and _ID.fullmatch(given) and given.decode() not in dispatcher.records.kept:
         id = given.decode()
     else:
-        id = f"req_{_prefix}{next(_count):x}"
+        id = new_id()
     try:
         shape = read_shape(incoming.body, endpoint, caller, relayed=relayed)
     except BagoError as error:
