@@ -19,6 +19,7 @@ from . import logs, sharedhost
 from ._version import __version__
 from .api import App, Context
 from .backends import Backend, Dispatcher, LocalBackend
+from .backends.firsts import FirstsFile
 from .backends.joined import Joined
 from .backends.routes import Routes
 from .connections import Connections
@@ -160,6 +161,7 @@ class Node:
         self.dispatcher.routes = self.routes.all()
         self.joined = Joined(home)
         self.dispatcher.weights.joined = self.joined.all()
+        firsts = FirstsFile(home, self.dispatcher.weights)
         self.statistics = Statistics(home.root / "stats.db", self._notice)
         self.dispatcher.books.collector = self.statistics.collector
         await self.statistics.start()
@@ -217,6 +219,8 @@ class Node:
         stack.callback(home.forget_node, os.getpid())
         stack.push_async_callback(self.mesh.stop)
         await self.mesh.start()
+        stack.push_async_callback(firsts.stop)
+        firsts.start()
         stack.push_async_callback(self.connections.stop)
         await self.connections.start()
 

@@ -58,6 +58,8 @@ class Access(NamedTuple):
     """Keys and the places to which they go."""
     team: frozenset[str]
     """Of the nodes known here, those that a team key would bring."""
+    firsts: frozenset[str]
+    """Weights that were there first under a name."""
     joined: frozenset[str]
     """Weights that get prompts under the name of others."""
 
@@ -99,6 +101,8 @@ class Full:
                 backend="p", node="p", model="tiny", tasks=frozenset(), peer=True, digest=f"{7:064}"
             )
             node.joined.join("tiny", [f"{7:064}"], Table([other]))
+            senior = f"peer:{self.others[0].fingerprint[3:11]}"
+            node.dispatcher.weights.first = {"tiny": (f"{7:064}", senior)}
             await node.connections.add(Connection(name="gpu", url=server.url), Secret(KEY), force=True)
             async with httpx.AsyncClient() as http:
                 await http.post(
@@ -176,6 +180,7 @@ def accessible(node: bago.Node, others: list[Identity]) -> Access:
             if texts.get(entry.connection.name)
         ),
         team=frozenset(o.fingerprint for o in others if not node.mesh.peers.barred(o.fingerprint)),
+        firsts=frozenset(f"{name} {first}" for name, first in node.dispatcher.weights.first.items()),
         joined=frozenset(f"{name} {digest}" for name, all in node.joined.all().items() for digest in all),
     )
 
@@ -241,7 +246,7 @@ def test_the_home_is_full(full: Full) -> None:
     assert set(full.files) >= {
         *("identity", "api_key", "apikeys.json", "keys.json", "peers.json", "team", "sharing.json"),
         *("routes.json", "connections.json", "secrets.json", "library.json", "node.json", "stats.db"),
-        *("settings.toml", "joined.json"),
+        *("settings.toml", "joined.json", "firsts.json"),
     }
     assert all(full.access), full.access
     for name in full.files:

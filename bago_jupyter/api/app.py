@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.exceptions import HTTPException
 
 from ..backends.dialects import ENDPOINTS
+from ..backends.exchange import told_id
 from ..backends.refusing import refuse
 from ..errors import BagoError, MethodNotAllowed
 from ..http1 import Admission, Asgi, Incoming, has_body
@@ -20,6 +21,9 @@ from .inference import Inference
 from .mesh import MeshApp
 from .messages import MAX_BODY
 from .routes import KNOWN, check_road, routes
+
+MODELS = b"/v1/models"
+"""What clients of both APIs ask without asking a model; they look for the id of a request here as well."""
 
 log = logging.getLogger("bago.api")
 
@@ -43,6 +47,9 @@ class App:
             path = unquote_to_bytes(path)
         if incoming.secure:
             return self._mesh.admit(incoming, path)
+        if path == MODELS or path.startswith(MODELS + b"/"):
+            id = told_id(incoming.first.get(b"x-request-id"))
+            incoming.extra += b"x-request-id: %b\r\nrequest-id: %b\r\n" % (id, id)
         origin = incoming.first.get(b"origin")
         if incoming.local:
             check_host(incoming.first.get(b"host"), origin)

@@ -27,7 +27,7 @@ def allow(incoming: Incoming, origin: bytes) -> None:
         b"access-control-expose-headers: " + ", ".join(EXPOSED).encode(),
         b"vary: origin\r\n",
     )
-    incoming.extra = b"\r\n".join(lines)
+    incoming.extra += b"\r\n".join(lines)
 
 
 def is_preflight(incoming: Incoming) -> bool:

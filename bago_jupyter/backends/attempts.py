@@ -21,6 +21,7 @@ from .base import Backend, Beginner
 from .books import Books
 from .coded import plain
 from .failures import Gone, accept, answered, is_local_to, roomier
+from .hushed import guarded
 from .patience import Patience
 from .race import Race
 from .record import Flight, Record
@@ -157,16 +158,15 @@ class Attempts:
             else:
                 opened = await cast(Beginner, backend).open(request, offer, sent[1])
             flight.headers = time.monotonic() - record.arrived
-            opened = opened._replace(
-                exchange=sound(
-                    plain(opened.exchange),
-                    record.dialect,
-                    record.stream,
-                    path=request.path,
-                    node=offer.node,
-                    patience=request.header_timeout,
-                )
+            told = sound(
+                plain(opened.exchange),
+                record.dialect,
+                record.stream,
+                path=request.path,
+                node=offer.node,
+                patience=request.header_timeout,
             )
+            opened = opened._replace(exchange=guarded(told, opened.key, record.stream))
             answer = Answer(record, flight, opened, record.stream, partial(self.answer_over, record))
             beside = hedge or (race is not None and race.running)
             room = beside or any(roomier(row, record, offer) for row in rest)

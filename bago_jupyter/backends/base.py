@@ -10,6 +10,7 @@ import msgspec
 from ..http1 import Response
 from ..router import Offer
 from ..router.shape import Dialect
+from ..trust.secret import Secret
 
 
 def nothing() -> None:
@@ -73,6 +74,8 @@ class Opened(NamedTuple):
 
     exchange: Answering
     release: Callable[[], None]
+    key: Secret | None = None
+    """What was shown to whoever answers: no error of theirs may repeat it to a client."""
 
 
 class Backend(Protocol):
@@ -111,6 +114,11 @@ class Beginner(Protocol):
         that they name. What comes of it is given to :meth:`open`, unless the client can be given the answer
         as it is.
         """
+        ...
+
+    @property
+    def key(self) -> Secret | None:
+        """What requests that are sent by :attr:`begin` show."""
         ...
 
     async def open(self, request: Request, offer: Offer, begun: Response | None = None) -> Opened:

@@ -258,7 +258,7 @@ class Books:
             self.breakers.left(flight.backend, flight.model)
         else:
             self.breakers.succeeded(flight.backend, flight.model)
-            if listener is not None:
+            if listener is not None and status < 400:  # a proxy can refuse a request for a dead server
                 listener(None)
 
     def _measure(self, record: Record, flight: Flight, tokens: int, seconds: float) -> None:

@@ -164,7 +164,7 @@ class ClusterBackend:
                     exchange.close()
                     release()
                     raise
-            return Opened(answering, release)
+            return Opened(answering, release, service.key)
         raise last or Unavailable(f"No service of {self.node} has {offer.model} any more.")
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from ..http1 import Response
 from ..router import Affinity, FairQueue, Inputs, Plan, Shape, Table, Ticket, Weights, survey
 from ..router import plan as decide
 from ..router.outcome import CANCELLED, Ending, failed
+from ..trust.secret import Secret
 from ..wire import Counts
 from .answer import Answer
 from .attempts import Attempts, Sent
@@ -148,6 +149,11 @@ class Dispatcher:
             return None
         load = self.loads[offer.backend, offer.model]
         return self.books.took_off(record, row, load, record.arrived), response
+
+    def key_of(self, backend_id: str) -> Secret | None:
+        """What a backend is asked with that the short way leads to."""
+        backend = self.backends.get(backend_id)
+        return backend.key if isinstance(backend, Beginner) else None
 
     def finish(
         self,

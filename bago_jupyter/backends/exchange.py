@@ -34,6 +34,7 @@ from .dialects import Endpoint, error_event
 from .dispatch import STOPPING, Dispatcher
 from .framed import FramedReply
 from .headers import DROPPED, FORWARDED, JSON
+from .hushed import hushed_events, without_key
 from .longway import LongWay
 from .record import Flight, Record
 from .refusing import refuse
@@ -75,6 +76,16 @@ class Desk(NamedTuple):
     """Whether they come from a peer, which hears the answer framed (:mod:`~.framed`)."""
 
 
+def new_id() -> str:
+    """An id for a request that came without a good one."""
+    return f"req_{_prefix}{next(_count):x}"
+
+
+def told_id(given: bytes | None) -> bytes:
+    """The id of a request that asks no model and leaves no record; ``given`` is what its client called it."""
+    return given if given is not None and _ID.fullmatch(given) else new_id().encode()
+
+
 def serve(desk: Desk, incoming: Incoming) -> None:
     """Answer one request, now or later; whatever goes wrong is answered in its dialect."""
     dispatcher, pace, endpoint, caller, header_timeout, relayed = desk
@@ -83,7 +94,7 @@ def serve(desk: Desk, incoming: Incoming) -> None:
     if given is not None and _ID.fullmatch(given) and given.decode() not in dispatcher.records.kept:
         id = given.decode()
     else:
-        id = f"req_{_prefix}{next(_count):x}"
+        id = new_id()
     try:
         shape = read_shape(incoming.body, endpoint, caller, relayed=relayed)
     except BagoError as error:
@@ -219,6 +230,8 @@ class Exchange(Record):
             chunk = events.feed(chunk)
             if response.complete:
                 chunk += events.rest()
+            if b"error" in chunk:
+                chunk = hushed_events(chunk, self._dispatcher.key_of(flight.backend))
         if response.complete:
             client.respond(status, headers, chunk)
             self._over(OK, usage.tokens())
@@ -249,8 +262,12 @@ class Exchange(Record):
             usage.feed(chunk)
         if events is not None:
             chunk = events.feed(chunk)
+            if response.complete:
+                chunk += events.rest()
+            if b"error" in chunk and self._flight is not None:
+                chunk = hushed_events(chunk, self._dispatcher.key_of(self._flight.backend))
         if response.complete:
-            client.end(chunk + events.rest() if events is not None else chunk)
+            client.end(chunk)
             self._over(OK)
             return
         if chunk:
@@ -327,7 +344,7 @@ class Exchange(Record):
         if response.release is not None:
             response.release()
         if ending is OK and usage is not None and usage.failed:
-            error = told_last(usage, flight.node)
+            error = without_key(told_last(usage, flight.node), self._dispatcher.key_of(flight.backend))
             ending = failed(error)
         given = tokens is not None or usage is not None
         if tokens is None:

@@ -116,8 +116,13 @@ class HttpBackend:
         """
         sent = self._renamed(request, offer)
         if self.native is None or request.dialect in self.native:
-            return Opened(self._checked(await self.target.send(sent, begun)), nothing)
+            return Opened(self._checked(await self.target.send(sent, begun)), nothing, self.key)
         return await self._translated(request, sent.body)
+
+    @property
+    def key(self) -> Secret | None:
+        """What the server is asked with."""
+        return self.target.key
 
     async def close(self) -> None:
         self.target.pool.close()
@@ -152,7 +157,7 @@ class HttpBackend:
         )
         exchange = self._checked(await self.target.send(sent))
         try:
-            return Opened(translation.exchange(exchange, request.stream, request.body), nothing)
+            return Opened(translation.exchange(exchange, request.stream, request.body), nothing, self.key)
         except BaseException:
             exchange.close()
             raise

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
-from ..errors import UpstreamFailed
+from ..errors import BagoError, UpstreamFailed
 from ..hidden import MASK, unrepeated
+from ..http1 import WholeEvents
 from ..text import calm
 from ..trust.secret import Secret
 from .base import Answering
 from .coded import plain as unpacked
+from .sound import told_error
 
 MOST = 1024 * 1024
 """Bytes of an error that are read."""
@@ -33,8 +35,7 @@ class _Hushed:
     def __init__(self, exchange: Answering, key: Secret | None):
         self.status = exchange.status
         self._exchange = exchange = unpacked(exchange)
-        text = key.reveal() if key is not None else ""
-        self._key = text if len(text) >= WORD else None
+        self._key = _sought(key)
         self._read = False
         self.headers = [
             (name, _without(value.decode("latin-1"), self._key).encode("latin-1"))
@@ -67,6 +68,101 @@ class _Hushed:
 
     def close(self) -> None:
         self._exchange.close()
+
+
+def guarded(exchange: Answering, key: Secret | None, stream: bool) -> Answering:
+    """``exchange`` of one who was asked with ``key``, whose errors under a status of success do not repeat
+    it, be they raised or events of a ``stream``."""
+    return exchange if key is None or exchange.status >= 400 else _Guarded(exchange, key, stream)
+
+
+class _Guarded:
+    """An :class:`Answering` around another. Belongs to the loop of that one."""
+
+    def __init__(self, exchange: Answering, key: Secret, stream: bool):
+        self.status, self.headers = exchange.status, exchange.headers
+        self._exchange = exchange
+        self._key = key
+        self._events = WholeEvents() if stream else None
+        self._broken: BagoError | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self._broken is None and self._exchange.complete
+
+    def header(self, name: bytes) -> bytes | None:
+        return self._exchange.header(name)
+
+    async def read(self) -> bytes:
+        """The next bytes, of a stream whole events, ``b""`` at the end. Raises a :class:`BagoError`."""
+        if self._broken is not None:
+            raise self._broken
+        events, over = self._events, False
+        while not over:
+            try:
+                chunk = await self._exchange.read()
+            except BagoError as error:
+                broken = without_key(error, self._key)
+                chunk = b"" if events is None else events.rest()
+                if not chunk:
+                    raise
+                self._broken = broken
+                return chunk
+            self.status, self.headers = self._exchange.status, self._exchange.headers
+            if events is None:
+                return chunk
+            over = not chunk
+            if chunk:
+                chunk = events.feed(chunk)
+            if over or self._exchange.complete:
+                chunk += events.rest()
+            if chunk:
+                return hushed_events(chunk, self._key) if b"error" in chunk else chunk
+        return b""
+
+    def close(self) -> None:
+        self._exchange.close()
+
+
+def without_key(error: BagoError, key: Secret | None) -> BagoError:
+    """``error``, whose message repeats no ``key`` from now on."""
+    error.message = _without(error.message, _sought(key))
+    error.args = (error.message,)
+    return error
+
+
+def hushed_events(events: bytes, key: Secret | None) -> bytes:
+    """Whole events of a stream, of which those that are errors are hushed like the body of one."""
+    told: list[bytes] = []
+    event: list[bytes] = []
+    for line in events.splitlines(keepends=True):
+        event.append(line)
+        if not line.strip(b"\r\n"):
+            told += _hushed_event(event, key)
+            event = []
+    return b"".join(told + _hushed_event(event, key))
+
+
+def _hushed_event(lines: list[bytes], key: Secret | None) -> list[bytes]:
+    fields = [line.rstrip(b"\r\n").partition(b":") for line in lines]
+    data = b"\n".join(value.removeprefix(b" ") for name, _, value in fields if name == b"data")
+    named = any(name == b"event" and value.strip() == b"error" for name, _, value in fields)
+    certain = any(name == b"error" for name, _, _ in fields)  # llama-server's
+    if not certain and (not data or told_error(data, event=True, certain=named) is None):
+        return lines
+    return [_hushed_line(line, key) for line in lines]
+
+
+def _hushed_line(line: bytes, key: Secret | None) -> bytes:
+    bare = line.rstrip(b"\r\n")
+    name, colon, value = bare.partition(b":")
+    blank = value[: len(value) - len(value.lstrip(b" "))]
+    return name + colon + blank + hushed_body(value[len(blank) :], _sought(key)) + line[len(bare) :]
+
+
+def _sought(key: Secret | None) -> str | None:
+    text = key.reveal() if key is not None else ""
+    return text if len(text) >= WORD else None
 
 
 def hushed_body(body: bytes, key: str | None = None) -> bytes:

@@ -92,6 +92,10 @@ class LocalBackend:
                 slots=running.slots if running else self._settings.slots,
             )
 
+    @property
+    def key(self) -> None:
+        """Runners are this node's own: none tells of a key."""
+
     def begin(self, request: Request) -> Response | None:
         """Send to the model's runner now, if it is ready and a connection was kept."""
         runner = self._runners.get(request.model, TASKS.get(request.path, "generate"))

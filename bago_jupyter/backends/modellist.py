@@ -52,34 +52,18 @@ class NotAList(UpstreamFailed):
     code = "not_a_model_list"
 
 
-class _List(msgspec.Struct):
-    data: list[msgspec.Raw]
-
-
-class _Named(msgspec.Struct):
-    id: str
-
-
 def read_models(body: bytes, prefix: str = "") -> tuple[Found, ...]:
     """The models of a list, without ``prefix`` before their names. Raises :class:`NotAList`.
 
-    What is strange about an entry but its id does not matter.
+    What is strange about an entry but its id does not matter, and one without an id is left out.
     """
-    try:
-        answer = msgspec.json.decode(body, type=_List | list[msgspec.Raw])
-        listed = answer if isinstance(answer, list) else answer.data
-        entries = [
-            (msgspec.json.decode(raw, type=_Named).id, msgspec.json.decode(raw))
-            for raw in listed[:MOST_MODELS]
-        ]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    listed = _listed(body)
+    if listed is None:
         what = "HTML" if body.lstrip()[:1] == b"<" else "something else than a list of models"
-        raise NotAList(
-            f"It answered {what}; give the base URL of its API, such as http://host:8000/v1."
-        ) from None
+        raise NotAList(f"It answered {what}; give the base URL of its API, such as http://host:8000/v1.")
     found = {}
-    for name, entry in entries:
-        id = name.removeprefix(prefix)
+    for entry in listed:
+        id = entry["id"].removeprefix(prefix)
         if id and len(id) <= MAX_NAME and id.isprintable():
             owner = entry.get("owned_by")
             found[id] = Found(
@@ -90,6 +74,27 @@ def read_models(body: bytes, prefix: str = "") -> tuple[Found, ...]:
                 created=_created(entry),
             )
     return tuple(found.values())
+
+
+def _listed(body: bytes) -> list[dict[str, Any]] | None:
+    """The entries of a list that have an id, ``None`` where it is no list of such. ``null``, as older Ollamas
+    say, is an empty one."""
+    from .translate.tolerant import decoded
+
+    try:
+        told = decoded(body)
+    except msgspec.DecodeError:
+        return None
+    if isinstance(told, dict) and "data" in told:
+        told = [] if told["data"] is None else told["data"]
+    if not isinstance(told, list):
+        return None
+    named = [entry for entry in told[:MOST_MODELS] if isinstance(entry, dict) and _is_id(entry.get("id"))]
+    return named if named or not told else None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and "\ufffd" not in value  # which stands for bytes that are no text
 
 
 def _context(entry: dict[str, Any]) -> int | None:

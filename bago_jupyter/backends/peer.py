@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from ..errors import Unavailable
+from ..hidden import hide
 from ..http1 import Pool
 from ..router import Offer
 from ..router.offer import Health
@@ -46,6 +47,16 @@ class PeerBackend:
         """When it was paired, as a Unix time."""
         self.max_load_percent = 100
         self._pool: Pool | None = None
+
+    @property
+    def token(self) -> Secret:
+        """What it is asked with."""
+        return self._token
+
+    @token.setter
+    def token(self, token: Secret) -> None:
+        self._token = token
+        hide(token.reveal())
 
     @property
     def address(self) -> str | None:
@@ -104,7 +115,8 @@ class PeerBackend:
             request.admitted()
         framed = FramedExchange(outer)
         try:
-            return Opened(hushed(await framed.opened(request.header_timeout + LOADING), self.token), nothing)
+            opened = await framed.opened(request.header_timeout + LOADING)
+            return Opened(hushed(opened, self.token), nothing, self.token)
         except BaseException:
             framed.close()
             raise

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..errors import BagoError, UpstreamFailed
 from ..router.breaker import counts
 from ..router.shape import Dialect
+from ..trust.secret import Secret
 from .base import Answering, Request
 from .coded import read_plain
 from .failures import OURS
@@ -68,6 +69,11 @@ class Service:
     def label(self) -> str:
         """For people."""
         return f"service {self.listed.name} of {self._manager.name}"
+
+    @property
+    def key(self) -> Secret | None:
+        """The token with which it is asked."""
+        return self._target.key
 
     @property
     def busyness(self) -> tuple[bool, float, int]:

@@ -17,6 +17,8 @@ from .base import Answering, Request
 from .hushed import hushed
 
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
+_SECRET = ("authorization", "x-api-key", "cookie")
+"""Headers that hold what nobody else may see."""
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -67,6 +69,9 @@ class Target:
         authority = name if port == (443 if secure else 80) else f"{name}:{port}"
         lines = [f"host: {authority}", "user-agent: bago-jupyter", "accept-encoding: identity"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        for name, value in (headers or {}).items():
+            if name.lower() in _SECRET:
+                hide(value.removeprefix("Bearer "))
         self._fixed = ("\r\n" + "\r\n".join(lines) + "\r\n").encode("latin-1")
         self._starts: dict[bytes, bytes] = {}
 

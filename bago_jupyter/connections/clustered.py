@@ -49,6 +49,8 @@ class ClusterWay(ClusterBackend):
 
     def pause(self) -> float | None:
         """Seconds until another look may tell something new."""
+        if self._lacks:
+            return None  # only other settings can change that
         due = [self._manager.pacing.due, *(service.due for service in self._services.values())]
         return max(1.0, min(due) - time.monotonic())
 

@@ -46,6 +46,8 @@ class PlainWay(HttpBackend):
         )
         self._connection = connection
         self._known = known is not None
+        self._changed = False
+        """Whether it lists other models than when it was found out what it speaks."""
         self._doubted = False
         """Whether a request was told that the key is refused: some servers list their models without one."""
         self.trouble: str | None = None
@@ -80,12 +82,18 @@ class PlainWay(HttpBackend):
             found, latency = self._named(), time.monotonic() - begin
         else:
             found, latency = seen.models or self._named(), seen.latency
-        if not self._known or {model.id for model in found} != {model.id for model in self.found}:
-            self._learn(await dialects(self.target, timeout))
+        if {model.id for model in found} != {model.id for model in self.found}:
+            self._changed = self._connection.kind.native is None
+        self.found = found
+        if not self._known or self._changed:
+            try:
+                self._learn(await dialects(self.target, timeout))
+            except UpstreamFailed:
+                if not self._known:  # else what it spoke stays until a probe tells otherwise
+                    raise
         elif self._doubted and self.native:
             await dialects(self.target, timeout, sorted(self.native)[:1])
         self._doubted = False
-        self.found = found
         return latency
 
     async def try_out(self, timeout: float) -> Trial:
@@ -99,7 +107,7 @@ class PlainWay(HttpBackend):
 
     def _learn(self, native: frozenset[Dialect]) -> None:
         if self._connection.kind.native is None:
-            self.native, self._known = native, True
+            self.native, self._known, self._changed = native, True, False
 
     def _named(self) -> tuple[Found, ...]:
         return tuple(Found(id=model) for model in self._connection.models or ())

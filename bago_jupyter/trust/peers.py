@@ -245,8 +245,7 @@ class Peers:
     def trust_team(self) -> None:
         """The owner sets the team key: it brings nodes also where it was lost who is barred."""
         if self._forgot:
-            self._forgot = False
-            self._save(self._peers, self._barred)
+            self._save(self._peers, self._barred, forgot=False)
 
     def leave_team(self) -> list[Peer]:
         """Remove every peer that only the team key brought (the key was left or changed)."""
@@ -284,7 +283,7 @@ class Peers:
         with self._writing:
             changes = self._changes
             if changes != self._written:
-                self._write(self._peers, self._barred)
+                self._write(self._peers, self._barred, self._forgot)
                 self._written = changes
 
     def _learn(self, peer: Peer) -> None:
@@ -301,14 +300,16 @@ class Peers:
         for listener in list(self._listeners):
             listener(change, peer)
 
-    def _save(self, peers: dict[str, Peer], barred: frozenset[str]) -> None:
+    def _save(self, peers: dict[str, Peer], barred: frozenset[str], forgot: bool | None = None) -> None:
         """Nothing changes where it cannot be written: what was removed would be back at the next start."""
+        forgot = self._forgot if forgot is None else forgot
         with self._writing:
-            self._write(peers, barred)
-            self._peers, self._barred, self._written = peers, barred, self._changes
+            self._write(peers, barred, forgot)
+            self._peers, self._barred, self._forgot = peers, barred, forgot
+            self._written = self._changes
 
-    def _write(self, peers: dict[str, Peer], barred: frozenset[str]) -> None:
-        file = _File(peers=list(peers.values()), barred=sorted(barred), forgot=self._forgot)
+    def _write(self, peers: dict[str, Peer], barred: frozenset[str], forgot: bool) -> None:
+        file = _File(peers=list(peers.values()), barred=sorted(barred), forgot=forgot)
         self._home.write(FILE, _encoder.encode(file))
 
 

@@ -352,3 +352,14 @@ def test_a_node_that_stops_ends_its_streams_with_an_error_event(tmp_path: Path, 
     thread.stop()
     assert b"The node is stopping" in got.rpartition(b"data: ")[2]
     assert running.dispatcher.counts.in_flight == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/nobody", "/v1/models/"])
+def test_lists_of_models_have_an_id_too(node: NodeClient, path: str) -> None:
+    own, given = (
+        httpx.get(node.url + path, headers={"origin": "http://localhost:1", **headers}).headers
+        for headers in ({}, {"x-request-id": "mine-1"})
+    )
+    assert own["x-request-id"] == own["request-id"] and own["x-request-id"].startswith("req_")
+    assert given["x-request-id"] == given["request-id"] == "mine-1"
+    assert own["access-control-allow-origin"] == "http://localhost:1"

@@ -13,6 +13,7 @@ from manager import ACCESS_KEY, SECRET_KEY, Manager, ModelService
 
 from bago_jupyter.backends import pacing, service
 from bago_jupyter.connections.clustered import ClusterWay
+from bago_jupyter.connections.connection import Connection
 from bago_jupyter.connections.connections import TrialFailed
 from bago_jupyter.errors import SettingsError
 from bago_jupyter.trust.secret import Secret
@@ -164,5 +165,16 @@ def test_the_secret_key_that_is_gone_keeps_no_node_from_starting(tmp_path: Path)
                 assert "secret key" in entry.state.reason
                 await here.all.update("cluster", {"access_key": ACCESS_KEY}, Secret(SECRET_KEY))
                 await until(lambda: entry.state.state == "healthy")
+
+    run(main())
+
+
+def test_without_its_secret_it_is_looked_at_as_rarely_as_any_other() -> None:
+    async def main() -> None:
+        way = ClusterWay(Connection(name="c", url="http://127.0.0.1:1", **TYPE), None)
+        assert way.pause() is None
+        assert (
+            ClusterWay(Connection(name="c", url="http://127.0.0.1:1", **TYPE), Secret("s")).pause() or 0
+        ) > 0
 
     run(main())

@@ -11,7 +11,7 @@ import pytest
 from connections.servers import Server
 from faults import Call, Faults
 
-from bago_jupyter.backends.modellist import MOST_MODELS
+from bago_jupyter.backends.modellist import MOST_MODELS, NotAList
 from bago_jupyter.backends.target import Target
 from bago_jupyter.connections.kinds import KINDS
 from bago_jupyter.connections.listing import KeyRefused, Warming, fetch, look, read
@@ -195,3 +195,26 @@ def test_a_list_that_comes_packed_is_read() -> None:
             assert await fetch(Target(server.url), "/v1/models") == b'{"data":[]}'
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        (b'{"data":[{"id":"a"},{"id":7}]}', ["a"]),
+        (b'{"data":[{"id":"a"},{"name":"b"},{"id":"c"}]}', ["a", "c"]),
+        (b'{"data":[{"id":"a"},"b",null,[1]]}', ["a"]),
+        (b'[{"id":"a"},{"id":null}]', ["a"]),
+        (b'{"data":[{"id":"a","created":NaN},{"id":"b","created":1e500}]}', ["a", "b"]),
+        (b'{"data":[{"id":"a","owned_by":"\xff"},{"id":"b\\ud800"},{"id":"c"}]}', ["a", "c"]),
+        (b'\xef\xbb\xbf{"data":[{"id":"a"}]}', ["a"]),
+        (b'{"object":"list","data":null}', []),  # Ollama before its first model
+    ],
+)
+def test_an_odd_entry_hides_none_of_the_others(body: bytes, ids: list[str]) -> None:
+    assert [found.id for found in read(body, OPENAI)] == ids
+
+
+@pytest.mark.parametrize("body", [b'{"data":"a"}', b'{"data":{}}', b"[1,2]", b"{}", b"null", b"[" * 100_000])
+def test_what_is_no_list_of_models(body: bytes) -> None:
+    with pytest.raises(NotAList):
+        read(body, OPENAI)

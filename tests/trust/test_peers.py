@@ -272,6 +272,24 @@ def test_where_it_is_lost_who_was_removed_no_team_key_brings_a_node(a, party):
     assert {peer.name for peer in a.peers} == {"b", "c"}
 
 
+def test_the_team_key_opens_nothing_before_that_is_written(a, party, monkeypatch):
+    b = party("b")
+    a.home.write("peers.json", b"rubbish")
+    with set_aside(a.home, "peers.json"):
+        a.peers = Peers(a.home)
+
+    def full(name, data):
+        raise StateError("Cannot write peers.json: No space left on device.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(a.home, "write", full)
+        with pytest.raises(StateError, match="No space"):
+            a.peers.trust_team()
+    assert a.peers.barred(b.fingerprint)
+    a.peers.trust_team()
+    assert not a.peers.barred(b.fingerprint) and not Peers(a.home).barred(b.fingerprint)
+
+
 def test_a_certificate_of_another_node_is_no_peer(a, party):
     b, c = party("b"), party("c")
     admit(a, b), admit(a, c)
