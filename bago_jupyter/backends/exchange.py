@@ -34,7 +34,7 @@ from .dialects import Endpoint, error_event
 from .dispatch import STOPPING, Dispatcher
 from .framed import FramedReply
 from .headers import DROPPED, FORWARDED, JSON
-from .hushed import hushed_events, without_key
+from .hushed import hushed_events, hushed_headers, without_key
 from .longway import LongWay
 from .record import Flight, Record
 from .refusing import refuse
@@ -247,9 +247,12 @@ class Exchange(Record):
         ]
         if self.dialect == "messages":
             ours.append((b"request-id", ours[0][1]))
+        own = len(ours)
         for pair in headers:
             if pair[0] not in DROPPED:
                 ours.append(pair)  # noqa: PERF401 - a comprehension is one call more on every request's way
+        if len(ours) > own + 1 or ours[-1][0] != b"content-type":  # some repeat a key
+            ours[own:] = hushed_headers(ours[own:], self._dispatcher.key_of(flight.backend))
         return ours
 
     def _pass_on(self, response: Response, client: Client) -> None:

@@ -37,10 +37,7 @@ class _Hushed:
         self._exchange = exchange = unpacked(exchange)
         self._key = _sought(key)
         self._read = False
-        self.headers = [
-            (name, _without(value.decode("latin-1"), self._key).encode("latin-1"))
-            for name, value in exchange.headers
-        ]
+        self.headers = hushed_headers(exchange.headers, key)
 
     @property
     def complete(self) -> bool:
@@ -163,6 +160,12 @@ def _hushed_line(line: bytes, key: Secret | None) -> bytes:
 def _sought(key: Secret | None) -> str | None:
     text = key.reveal() if key is not None else ""
     return text if len(text) >= WORD else None
+
+
+def hushed_headers(headers: list[tuple[bytes, bytes]], key: Secret | None) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer of one who was asked with ``key``, without it."""
+    text = _sought(key)
+    return [(name, _without(value.decode("latin-1"), text).encode("latin-1")) for name, value in headers]
 
 
 def hushed_body(body: bytes, key: str | None = None) -> bytes:

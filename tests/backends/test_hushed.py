@@ -153,8 +153,10 @@ def test_an_error_under_a_status_of_success_repeats_no_key(
         if b"warm" in call.body:
             await call.json(b'{"choices":[{"index":0,"message":{"content":"hi"}}]}')
             return
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n"
-        await call.raw(head % kind)
+        head = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nx-echo: Bearer %b\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        await call.raw(head % (kind, key.encode()))
         for piece in pieces(f"bad key {key}!"):
             await call.chunk(piece)
             await asyncio.sleep(0.02)  # so that each is read by itself
