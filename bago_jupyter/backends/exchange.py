@@ -76,14 +76,13 @@ class Desk(NamedTuple):
     """Whether they come from a peer, which hears the answer framed (:mod:`~.framed`)."""
 
 
-def new_id() -> str:
-    """An id for a request that came without a good one."""
-    return f"req_{_prefix}{next(_count):x}"
-
-
 def told_id(given: bytes | None) -> bytes:
     """The id of a request that asks no model and leaves no record; ``given`` is what its client called it."""
-    return given if given is not None and _ID.fullmatch(given) else new_id().encode()
+    return (
+        given
+        if given is not None and _ID.fullmatch(given)
+        else b"req_%b%x" % (_prefix.encode(), next(_count))
+    )
 
 
 def serve(desk: Desk, incoming: Incoming) -> None:
@@ -94,7 +93,7 @@ def serve(desk: Desk, incoming: Incoming) -> None:
     if given is not None and _ID.fullmatch(given) and given.decode() not in dispatcher.records.kept:
         id = given.decode()
     else:
-        id = new_id()
+        id = f"req_{_prefix}{next(_count):x}"
     try:
         shape = read_shape(incoming.body, endpoint, caller, relayed=relayed)
     except BagoError as error:
