@@ -40,8 +40,12 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> byt
 
 
 def test_a_warm_request_is_few_calls_in_few_files(tmp_path: Path) -> None:
-    """From its first byte to its last, with what is done for it once it is answered."""
+    """From its first byte to its last, with what is done for it once it is answered.
+
+    The least of five: what a timer does in the same moment is not the request's.
+    """
     found: Counter[tuple[str, str]] = Counter()
+    all_found: list[Counter[tuple[str, str]]] = []
 
     def count(frame: FrameType, event: str, _: Any) -> None:
         file = frame.f_code.co_filename
@@ -57,19 +61,23 @@ def test_a_warm_request_is_few_calls_in_few_files(tmp_path: Path) -> None:
             try:
                 for _ in range(WARM):
                     assert await ask(reader, writer) == ANSWER
-                sys.setprofile(count)
-                try:
-                    await ask(reader, writer)
-                    for _ in range(3):  # what was put off to a later turn of the loop
-                        await asyncio.sleep(0)
-                finally:
-                    sys.setprofile(None)
-                assert node.dispatcher.counts.ok == WARM + 1
+                for _ in range(5):
+                    found.clear()
+                    sys.setprofile(count)
+                    try:
+                        await ask(reader, writer)
+                        for _ in range(3):  # what was put off to a later turn of the loop
+                            await asyncio.sleep(0)
+                    finally:
+                        sys.setprofile(None)
+                    all_found.append(found.copy())
+                assert node.dispatcher.counts.ok == WARM + 5
             finally:
                 writer.close()
                 await node.stop()
 
     asyncio.run(asyncio.wait_for(main(), 60))
+    found = min(all_found, key=Counter.total)
     files = {file for file, _ in found}
     assert found["/backends/exchange.py", "Exchange.changed"] == 1, "it did not take the short way"
     assert found.total() <= CALLS, found
