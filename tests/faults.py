@@ -112,8 +112,10 @@ class Faults:
             await asyncio.gather(script, watch, return_exceptions=True)
 
     async def _quiet(self, call: Call) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             await self.script(call)
+        except ConnectionError:
+            call.gone.set()
 
     @staticmethod
     async def _watch(call: Call, reader: asyncio.StreamReader) -> None:
