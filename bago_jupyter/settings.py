@@ -133,7 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Keep the settings named in ``changes`` in ``settings.toml``; secrets and ``external`` are not."""
         path = self.home / FILE
         kept = {**_read_file(path), **{name: getattr(self, name) for name in changes if name not in _UNKEPT}}
-        lines = [f"{name} = {json.dumps(value)}" for name, value in kept.items() if value is not None]
+        lines = [f"{name} = {_toml(value)}" for name, value in kept.items() if value is not None]
         Home(self.home).write(FILE, ("\n".join(lines) + "\n").encode(), sealed=False)
 
 
@@ -210,9 +210,14 @@ def _check_names(values: Mapping[str, Any], what: str) -> None:
             raise SettingsError(f"Unknown {what} {name}.{hint}", param=name)
 
 
+def _toml(value: Any) -> str:
+    """``value`` in TOML, whose strings are those of JSON but for DEL and halves of a surrogate pair."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8-sig"))  # Windows' Notepad writes a BOM
     except FileNotFoundError:
         return {}
     except OSError as error:

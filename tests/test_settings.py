@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bago_jupyter.errors import SettingsError
-from bago_jupyter.settings import Settings
+from bago_jupyter.settings import FILE, Settings, _toml
 
 
 def load(home: Path, environ: dict[str, str] | None = None, **arguments: object) -> Settings:
@@ -73,3 +76,20 @@ def test_a_variable_of_somebody_else_is_a_warning_said_once(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 3 and "hush" not in "".join(said)
     assert "BAGO_SLOTZ is no setting, and is left alone. Did you mean BAGO_SLOTS?" in said[2]
+
+
+@pytest.mark.parametrize("name", ["ada \N{GRINNING FACE}", 'a "quoted" \\ name', "Zo\u00eb", "\u5c71"])
+def test_a_name_that_is_kept_is_read_again(tmp_path: Path, name: str) -> None:
+    load(tmp_path).replace(name=name, switch_interval=0.00001).save(["name", "switch_interval"])
+    again = load(tmp_path)
+    assert (again.name, again.switch_interval) == (name, 0.00001)
+
+
+@given(st.text() | st.booleans() | st.integers() | st.floats(0, 1e300))
+def test_every_value_is_toml(value: object) -> None:
+    assert tomllib.loads(f"name = {_toml(value)}") == {"name": value}
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes("\ufeffname = 'n\u00f6de'\r\nslots = 5\r\n".encode())
+    assert (load(tmp_path).name, load(tmp_path).slots) == ("n\u00f6de", 5)
