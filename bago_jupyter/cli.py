@@ -18,11 +18,11 @@ import msgspec
 from . import launch
 from ._version import __version__
 from .errors import BagoError
-from .magics.parse import Given, first_words, parse, second_words, suggest
+from .magics.parse import Given, first_words, parse_arguments, second_words, suggest
 from .magics.quiet import Usage
 from .magics.session import Session
 from .magics.show import clean, holds
-from .magics.table import VERBS
+from .magics.table import VERBS, Option
 from .magics.verbs.connections import rows as mesh_rows
 from .magics.verbs.models import everywhere
 from .magics.verbs.nodes import history
@@ -55,6 +55,8 @@ LISTS: dict[str, Callable[[Given], Any]] = {
 """Verbs that ``--json`` prints as the management API gives them."""
 NOT_HERE = ("up", "reset", "help", "ui")
 """Verbs of the magic that mean nothing between two processes."""
+EVERYWHERE = (Option(("--home",), "the node of that home"), Option(("--json",), "for programs", "flag"))
+"""Options of every verb."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,9 +100,10 @@ def _verb(words: list[str]) -> None:
     name = words[0]
     if name not in VERBS or (name in NOT_HERE and name != "help"):
         raise Usage(f"There is no command {name}. {suggest(name, _names())}")
-    as_json = "--json" in words
-    given = parse(" ".join(_quote(word) for word in words if word != "--json"))
-    if as_json:
+    given = parse_arguments(words, EVERYWHERE)
+    if home := given.options.pop("home", None):
+        os.environ[PREFIX + "HOME"] = home
+    if given.options.pop("json", False):
         if given.verb.name not in LISTS:
             raise Usage(f"{given.verb.name} has no --json; {', '.join(LISTS)} have.")
         print(_json(LISTS[given.verb.name](given)))
@@ -176,20 +179,15 @@ def _announce(file: NodeFile) -> None:
 
 
 def _take_home(words: list[str]) -> list[str]:
-    """``--home DIR`` before or after any command names the node; ``serve`` takes it as a setting."""
-    if "--home" in words and words[:1] != ["serve"]:
+    """``--home DIR`` before a command names the node; ``serve`` takes it as a setting, and a verb as an
+    option, before a prompt."""
+    if "--home" in (words if words[:1] == ["run"] else words[:1]):
         at = words.index("--home")
         if at + 1 == len(words):
             raise Usage("--home needs a directory.")
         os.environ[PREFIX + "HOME"] = words[at + 1]
         return words[:at] + words[at + 2 :]
     return words
-
-
-def _quote(word: str) -> str:
-    if word and not any(char.isspace() or char in "\"'" for char in word):
-        return word
-    return f"'{word}'" if '"' in word else f'"{word}"'
 
 
 def _names() -> list[str]:
