@@ -28,7 +28,7 @@ from .magics.verbs.models import everywhere
 from .magics.verbs.nodes import history
 from .magics.verbs.pairing import look_around
 from .magics.verbs.stats import rows as stats_rows
-from .settings import NAMES, PREFIX, SECRETS, Settings
+from .settings import NAMES, PREFIX, SECRETS, Settings, is_text
 from .wire import NodeFile
 
 LISTS: dict[str, Callable[[Given], Any]] = {
@@ -84,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnicodeDecodeError as error:
         print(f"bago: The input is no text in {error.encoding}.", file=sys.stderr)
         return 1
-    except UnicodeEncodeError:  # of an argument: bytes that are no text are kept in it as they are
-        print("bago: An argument holds bytes that are no text in this terminal's encoding.", file=sys.stderr)
+    except UnicodeEncodeError:  # bytes that are no text are kept in a string as they are
+        of = "Something" if all(map(is_text, words)) else "An argument"
+        print(f"bago: {of} holds bytes that are no text in this terminal's encoding.", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

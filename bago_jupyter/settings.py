@@ -10,6 +10,7 @@ import difflib
 import json
 import logging
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ FILE = "settings.toml"
 MOST_SLOTS, MOST_LAYERS = 256, 10_000
 Policy = Literal["balanced", "round-robin", "weighted", "least-loaded", "fastest", "priority"]
 POLICIES: tuple[str, ...] = get_args(Policy)
+_IN_A_HEADER = re.compile(r"[\x20-\x7e]+")
 _log = logging.getLogger("bago.settings")
 
 
@@ -118,8 +120,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         }
         _warn_of(from_env.keys() - set(NAMES))
         from_env = {name: value for name, value in from_env.items() if name in NAMES}
+        for name, value in from_env.items():
+            if name != "home" and not is_text(value):
+                raise SettingsError(f"The environment variable {_variable(name)} is not UTF-8.", param=name)
         home = Path(given.get("home") or from_env.get("home") or default_home()).expanduser()
-        if any("\ud800" <= character <= "\udfff" for character in str(home)):  # bytes that are no text
+        if not is_text(str(home)):
             raise SettingsError(f"The home {str(home)!a} is not UTF-8; choose another one.", param="home")
         merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home.absolute())}
         return _convert(merged)
@@ -140,6 +145,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
 
+def is_text(value: str) -> bool:
+    """Whether it has no bytes in it that are not UTF-8, which Python keeps as halves of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def default_home() -> Path:
     """Where state lives when nobody says otherwise."""
     return Path(platformdirs.user_data_dir("bago", appauthor=False))
@@ -147,6 +157,9 @@ def default_home() -> Path:
 
 def _convert(values: dict[str, Any]) -> Settings:
     values = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    for name in SECRETS:  # a file or a secret of Kubernetes ends with a line break
+        if isinstance(value := values.get(name), str):
+            values[name] = value.strip()
     values = {k: v for k, v in values.items() if v != "" or k not in (*SECRETS, "name")}
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
@@ -162,6 +175,11 @@ def _convert(values: dict[str, Any]) -> Settings:
         raise SettingsError(
             "External access needs an API key: set one (for good: BAGO_API_KEY), or switch it off.",
             param="external",
+        )
+    if settings.api_key is not None and not _IN_A_HEADER.fullmatch(settings.api_key):
+        raise SettingsError(
+            "Setting api_key must be of printable ASCII characters, as clients send it in a header.",
+            param="api_key",
         )
     shown = settings.name
     if shown is not None and (not shown.strip() or len(shown) > 63 or not shown.isprintable()):

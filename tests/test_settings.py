@@ -93,3 +93,23 @@ def test_every_value_is_toml(value: object) -> None:
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes("\ufeffname = 'n\u00f6de'\r\nslots = 5\r\n".encode())
     assert (load(tmp_path).name, load(tmp_path).slots) == ("n\u00f6de", 5)
+
+
+def test_white_space_around_a_secret_is_none_of_it(tmp_path: Path) -> None:
+    got = load(tmp_path, {"BAGO_API_KEY": "sk-abc12345\n", "BAGO_CLUSTER_KEY": " one two three \r\n"})
+    assert (got.api_key, got.cluster_key) == ("sk-abc12345", "one two three")
+    assert load(tmp_path, {"BAGO_API_KEY": " \n"}).api_key is None
+    assert got.replace(api_key="\tsk-other ").api_key == "sk-other"
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-\x7f", "sk-\x00", "sch\u00fcssel", "\N{KEY}", "a\tb"])
+def test_a_key_that_no_header_can_hold_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError, match="api_key must be of printable ASCII") as refused:
+        load(tmp_path, {"BAGO_API_KEY": key})
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "NAME", "SLOTS", "CLUSTER_KEY"])
+def test_a_variable_with_bytes_that_are_no_text_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"variable BAGO_{name} is not UTF-8"):
+        Settings.load(None, {"BAGO_HOME": str(tmp_path), f"BAGO_{name}": "a\udcff"})
