@@ -246,7 +246,11 @@ class Peers:
         """The owner sets the team key: it brings nodes also where it was lost who is barred."""
         if self._forgot:
             self._forgot = False
-            self._save(self._peers, self._barred)
+            try:
+                self._save(self._peers, self._barred)
+            except StateError:
+                self._forgot = True
+                raise
 
     def leave_team(self) -> list[Peer]:
         """Remove every peer that only the team key brought (the key was left or changed)."""
