@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -55,6 +56,9 @@ LISTS: dict[str, Callable[[Given], Any]] = {
 """Verbs that ``--json`` prints as the management API gives them."""
 NOT_HERE = ("up", "reset", "help", "ui")
 """Verbs of the magic that mean nothing between two processes."""
+_NO_OUTPUT = "Cannot write the output: "
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""What writing to an output fails with; of files of their own the verbs tell themselves."""
 EVERYWHERE = (Option(("--home",), "the node of that home"), Option(("--json",), "for programs", "flag"))
 """Options of every verb."""
 
@@ -65,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     launch.caller = "cli"
     _print_anything()
     try:
+        if sys.stdout is None and words[:1] != ["serve"]:  # as Python has it where the shell closed it
+            raise BagoError(_NO_OUTPUT + f"{os.strerror(errno.EBADF)}.")
         words = _take_home(words)
         if words[-1:] in (["--help"], ["-h"]) and " ".join(words[:-1]) in VERBS:
             words = ["help", *words[:-1]]
@@ -78,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(words[1:])
         else:
             _verb(words)
+        _flush()
     except BagoError as error:
         print(f"bago: {clean(error.message)}", file=sys.stderr)
         return 1
@@ -89,12 +96,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bago: {of} holds bytes that are no text in this terminal's encoding.", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITTEN:
+            raise
+        print(f"bago: {_NO_OUTPUT}{error.strerror}.", file=sys.stderr)
+        _leave_output()
         return 1
     except KeyboardInterrupt as interrupt:
-        print(f"bago: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"bago: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
     return 0
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _leave_output() -> None:
+    """Nothing more is written, also not at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _verb(words: list[str]) -> None:

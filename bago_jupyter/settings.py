@@ -20,7 +20,7 @@ import msgspec
 import platformdirs
 
 from .errors import SettingsError
-from .state import Home
+from .state import Home, read_regular
 
 PREFIX = "BAGO_"
 SECRETS = ("api_key", "cluster_key")
@@ -123,10 +123,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name, value in from_env.items():
             if name != "home" and not is_text(value):
                 raise SettingsError(f"The environment variable {_variable(name)} is not UTF-8.", param=name)
-        home = Path(given.get("home") or from_env.get("home") or default_home()).expanduser()
+        home = _home(given.get("home") or from_env.get("home"))
         if not is_text(str(home)):
             raise SettingsError(f"The home {str(home)!a} is not UTF-8; choose another one.", param="home")
-        merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home.absolute())}
+        merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home)}
         return _convert(merged)
 
     def replace(self, **changes: Any) -> Settings:
@@ -151,8 +151,25 @@ def is_text(value: str) -> bool:
 
 
 def default_home() -> Path:
-    """Where state lives when nobody says otherwise."""
-    return Path(platformdirs.user_data_dir("bago", appauthor=False))
+    """Where state lives when nobody says otherwise. Raises :class:`SettingsError` for a user without a home."""
+    return _home(None)
+
+
+def _home(named: str | Path | None) -> Path:
+    try:
+        return Path(named or platformdirs.user_data_dir("bago", appauthor=False)).expanduser().absolute()
+    except (RuntimeError, KeyError):  # nobody of that name, or no entry for this user
+        what = (
+            f"The home {str(named)!r} names a user who is not known here"
+            if named
+            else "This user has no home"
+        )
+        raise SettingsError(f"{what}; name a folder in full (BAGO_HOME).", param="home") from None
+    except FileNotFoundError:  # the current folder
+        raise SettingsError(
+            f"The home {str(named)!r} is in the current folder, which was deleted; name it in full (BAGO_HOME).",
+            param="home",
+        ) from None
 
 
 def _convert(values: dict[str, Any]) -> Settings:
@@ -235,7 +252,7 @@ def _toml(value: Any) -> str:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text("utf-8-sig"))  # Windows' Notepad writes a BOM
+        values = tomllib.loads(read_regular(path).decode("utf-8-sig"))  # Windows' Notepad writes a BOM
     except FileNotFoundError:
         return {}
     except OSError as error:

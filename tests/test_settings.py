@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -113,3 +114,36 @@ def test_a_key_that_no_header_can_hold_is_refused(tmp_path: Path, key: str) -> N
 def test_a_variable_with_bytes_that_are_no_text_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=f"variable BAGO_{name} is not UTF-8"):
         Settings.load(None, {"BAGO_HOME": str(tmp_path), f"BAGO_{name}": "a\udcff"})
+
+
+@pytest.mark.parametrize("home", ["~nobody-of-that-name/x", "~nobody-of-that-name"])
+def test_a_home_of_nobody_is_one_sentence(home: str) -> None:
+    with pytest.raises(SettingsError, match="names a user who is not known here"):
+        Settings.load(None, {"BAGO_HOME": home})
+
+
+def test_a_user_without_a_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(path: str) -> str:
+        return path  # as without HOME and without an entry for the user
+
+    monkeypatch.setattr(os.path, "expanduser", unknown)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    with pytest.raises(SettingsError, match="This user has no home; name a folder"):
+        Settings.load(None, {})
+
+
+def test_a_home_in_a_folder_that_was_deleted_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SettingsError, match="which was deleted"):
+        Settings.load(None, {"BAGO_HOME": "home"})
+
+
+def test_a_pipe_instead_of_the_file_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(SettingsError, match="a pipe or a device"):
+        load(tmp_path)
