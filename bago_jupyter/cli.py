@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -18,17 +19,17 @@ import msgspec
 from . import launch
 from ._version import __version__
 from .errors import BagoError
-from .magics.parse import Given, first_words, parse, second_words, suggest
+from .magics.parse import Given, first_words, parse_arguments, second_words, suggest
 from .magics.quiet import Usage
 from .magics.session import Session
 from .magics.show import clean, holds
-from .magics.table import VERBS
+from .magics.table import VERBS, Option
 from .magics.verbs.connections import rows as mesh_rows
 from .magics.verbs.models import everywhere
 from .magics.verbs.nodes import history
 from .magics.verbs.pairing import look_around
 from .magics.verbs.stats import rows as stats_rows
-from .settings import NAMES, PREFIX, SECRETS, Settings
+from .settings import NAMES, PREFIX, SECRETS, Settings, is_text
 from .wire import NodeFile
 
 LISTS: dict[str, Callable[[Given], Any]] = {
@@ -55,6 +56,11 @@ LISTS: dict[str, Callable[[Given], Any]] = {
 """Verbs that ``--json`` prints as the management API gives them."""
 NOT_HERE = ("up", "reset", "help", "ui")
 """Verbs of the magic that mean nothing between two processes."""
+_NO_OUTPUT = "Cannot write the output: "
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""What writing to an output fails with; of files of their own the verbs tell themselves."""
+EVERYWHERE = (Option(("--home",), "the node of that home"), Option(("--json",), "for programs", "flag"))
+"""Options of every verb."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     launch.caller = "cli"
     _print_anything()
     try:
+        if sys.stdout is None and words[:1] != ["serve"]:  # as Python has it where the shell closed it
+            raise BagoError(_NO_OUTPUT + f"{os.strerror(errno.EBADF)}.")
         words = _take_home(words)
         if words[-1:] in (["--help"], ["-h"]) and " ".join(words[:-1]) in VERBS:
             words = ["help", *words[:-1]]
@@ -76,31 +84,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(words[1:])
         else:
             _verb(words)
+        _flush()
     except BagoError as error:
         print(f"bago: {clean(error.message)}", file=sys.stderr)
         return 1
     except UnicodeDecodeError as error:
         print(f"bago: The input is no text in {error.encoding}.", file=sys.stderr)
         return 1
-    except UnicodeEncodeError:  # of an argument: bytes that are no text are kept in it as they are
-        print("bago: An argument holds bytes that are no text in this terminal's encoding.", file=sys.stderr)
+    except UnicodeEncodeError:  # bytes that are no text are kept in a string as they are
+        of = "Something" if all(map(is_text, words)) else "An argument"
+        print(f"bago: {of} holds bytes that are no text in this terminal's encoding.", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITTEN:
+            raise
+        print(f"bago: {_NO_OUTPUT}{error.strerror}.", file=sys.stderr)
+        _leave_output()
         return 1
     except KeyboardInterrupt as interrupt:
-        print(f"bago: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"bago: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
     return 0
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _leave_output() -> None:
+    """Nothing more is written, also not at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _verb(words: list[str]) -> None:
     name = words[0]
     if name not in VERBS or (name in NOT_HERE and name != "help"):
         raise Usage(f"There is no command {name}. {suggest(name, _names())}")
-    as_json = "--json" in words
-    given = parse(" ".join(_quote(word) for word in words if word != "--json"))
-    if as_json:
+    given = parse_arguments(words, EVERYWHERE)
+    if home := given.options.pop("home", None):
+        os.environ[PREFIX + "HOME"] = home
+    if given.options.pop("json", False):
         if given.verb.name not in LISTS:
             raise Usage(f"{given.verb.name} has no --json; {', '.join(LISTS)} have.")
         print(_json(LISTS[given.verb.name](given)))
@@ -176,20 +203,15 @@ def _announce(file: NodeFile) -> None:
 
 
 def _take_home(words: list[str]) -> list[str]:
-    """``--home DIR`` before or after any command names the node; ``serve`` takes it as a setting."""
-    if "--home" in words and words[:1] != ["serve"]:
+    """``--home DIR`` before a command names the node; ``serve`` takes it as a setting, and a verb as an
+    option, before a prompt."""
+    if "--home" in (words if words[:1] == ["run"] else words[:1]):
         at = words.index("--home")
         if at + 1 == len(words):
             raise Usage("--home needs a directory.")
         os.environ[PREFIX + "HOME"] = words[at + 1]
         return words[:at] + words[at + 2 :]
     return words
-
-
-def _quote(word: str) -> str:
-    if word and not any(char.isspace() or char in "\"'" for char in word):
-        return word
-    return f"'{word}'" if '"' in word else f'"{word}"'
 
 
 def _names() -> list[str]:

@@ -10,6 +10,7 @@ import difflib
 import json
 import logging
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 import platformdirs
 
 from .errors import SettingsError
-from .state import Home
+from .state import Home, read_regular
 
 PREFIX = "BAGO_"
 SECRETS = ("api_key", "cluster_key")
@@ -30,6 +31,7 @@ FILE = "settings.toml"
 MOST_SLOTS, MOST_LAYERS = 256, 10_000
 Policy = Literal["balanced", "round-robin", "weighted", "least-loaded", "fastest", "priority"]
 POLICIES: tuple[str, ...] = get_args(Policy)
+_IN_A_HEADER = re.compile(r"[\x20-\x7e]+")
 _log = logging.getLogger("bago.settings")
 
 
@@ -118,10 +120,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         }
         _warn_of(from_env.keys() - set(NAMES))
         from_env = {name: value for name, value in from_env.items() if name in NAMES}
-        home = Path(given.get("home") or from_env.get("home") or default_home()).expanduser()
-        if any("\ud800" <= character <= "\udfff" for character in str(home)):  # bytes that are no text
+        for name, value in from_env.items():
+            if name != "home" and not is_text(value):
+                raise SettingsError(f"The environment variable {_variable(name)} is not UTF-8.", param=name)
+        home = _home(given.get("home") or from_env.get("home"))
+        if not is_text(str(home)):
             raise SettingsError(f"The home {str(home)!a} is not UTF-8; choose another one.", param="home")
-        merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home.absolute())}
+        merged = {**_read_file(home / FILE), **from_env, **given, "home": str(home)}
         return _convert(merged)
 
     def replace(self, **changes: Any) -> Settings:
@@ -133,20 +138,45 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Keep the settings named in ``changes`` in ``settings.toml``; secrets and ``external`` are not."""
         path = self.home / FILE
         kept = {**_read_file(path), **{name: getattr(self, name) for name in changes if name not in _UNKEPT}}
-        lines = [f"{name} = {json.dumps(value)}" for name, value in kept.items() if value is not None]
+        lines = [f"{name} = {_toml(value)}" for name, value in kept.items() if value is not None]
         Home(self.home).write(FILE, ("\n".join(lines) + "\n").encode(), sealed=False)
 
 
 NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
 
+def is_text(value: str) -> bool:
+    """Whether it has no bytes in it that are not UTF-8, which Python keeps as halves of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def default_home() -> Path:
-    """Where state lives when nobody says otherwise."""
-    return Path(platformdirs.user_data_dir("bago", appauthor=False))
+    """Where state lives when nobody says otherwise. Raises :class:`SettingsError` for a user without a home."""
+    return _home(None)
+
+
+def _home(named: str | Path | None) -> Path:
+    try:
+        return Path(named or platformdirs.user_data_dir("bago", appauthor=False)).expanduser().absolute()
+    except (RuntimeError, KeyError):  # nobody of that name, or no entry for this user
+        what = (
+            f"The home {str(named)!r} names a user who is not known here"
+            if named
+            else "This user has no home"
+        )
+        raise SettingsError(f"{what}; name a folder in full (BAGO_HOME).", param="home") from None
+    except FileNotFoundError:  # the current folder
+        raise SettingsError(
+            f"The home {str(named)!r} is in the current folder, which was deleted; name it in full (BAGO_HOME).",
+            param="home",
+        ) from None
 
 
 def _convert(values: dict[str, Any]) -> Settings:
     values = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    for name in SECRETS:  # a file or a secret of Kubernetes ends with a line break
+        if isinstance(value := values.get(name), str):
+            values[name] = value.strip()
     values = {k: v for k, v in values.items() if v != "" or k not in (*SECRETS, "name")}
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
@@ -162,6 +192,11 @@ def _convert(values: dict[str, Any]) -> Settings:
         raise SettingsError(
             "External access needs an API key: set one (for good: BAGO_API_KEY), or switch it off.",
             param="external",
+        )
+    if settings.api_key is not None and not _IN_A_HEADER.fullmatch(settings.api_key):
+        raise SettingsError(
+            "Setting api_key must be of printable ASCII characters, as clients send it in a header.",
+            param="api_key",
         )
     shown = settings.name
     if shown is not None and (not shown.strip() or len(shown) > 63 or not shown.isprintable()):
@@ -210,9 +245,14 @@ def _check_names(values: Mapping[str, Any], what: str) -> None:
             raise SettingsError(f"Unknown {what} {name}.{hint}", param=name)
 
 
+def _toml(value: Any) -> str:
+    """``value`` in TOML, whose strings are those of JSON but for DEL and halves of a surrogate pair."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(read_regular(path).decode("utf-8-sig"))  # Windows' Notepad writes a BOM
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -143,7 +143,7 @@ class Home:
 
     def _raw(self, name: str) -> bytes | None:
         try:
-            return (self.root / name).read_bytes()
+            return read_regular(self.root / name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -167,6 +167,19 @@ def unseal(data: bytes) -> bytes:
     if not hmac.compare_digest(hashlib.sha256(content).hexdigest().encode(), found[1]):
         raise ValueError("its checksum is wrong")
     return content
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of the file at ``path``. Raises ``OSError``, also for a pipe or a device, which may never end."""
+    check_regular(path)
+    return path.read_bytes()
+
+
+def check_regular(path: Path) -> None:
+    """Raises ``OSError`` for what is neither a file nor a folder, and where there is nothing."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -207,6 +220,11 @@ def _check_owner(root: Path, found: os.stat_result) -> None:
         raise StateError(
             f"The home {root} belongs to another user, who could be this node; name another one (BAGO_HOME), "
             f"or make it yours: chown {os.geteuid()} {root}"
+        )
+    if found.st_mode & OTHERS_WRITE and (found.st_mode & stat.S_ISVTX or found.st_uid != os.geteuid()):
+        raise StateError(
+            f"{root} is a folder for all users, and cannot be the home of a node; name another one, such as "
+            f"{root / 'bago'} (BAGO_HOME)."
         )
     if found.st_mode & OTHERS_WRITE:
         raise StateError(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bago_jupyter.errors import SettingsError
-from bago_jupyter.settings import Settings
+from bago_jupyter.settings import FILE, Settings, _toml
 
 
 def load(home: Path, environ: dict[str, str] | None = None, **arguments: object) -> Settings:
@@ -73,3 +77,73 @@ def test_a_variable_of_somebody_else_is_a_warning_said_once(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 3 and "hush" not in "".join(said)
     assert "BAGO_SLOTZ is no setting, and is left alone. Did you mean BAGO_SLOTS?" in said[2]
+
+
+@pytest.mark.parametrize("name", ["ada \N{GRINNING FACE}", 'a "quoted" \\ name', "Zo\u00eb", "\u5c71"])
+def test_a_name_that_is_kept_is_read_again(tmp_path: Path, name: str) -> None:
+    load(tmp_path).replace(name=name, switch_interval=0.00001).save(["name", "switch_interval"])
+    again = load(tmp_path)
+    assert (again.name, again.switch_interval) == (name, 0.00001)
+
+
+@given(st.text() | st.booleans() | st.integers() | st.floats(0, 1e300))
+def test_every_value_is_toml(value: object) -> None:
+    assert tomllib.loads(f"name = {_toml(value)}") == {"name": value}
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes("\ufeffname = 'n\u00f6de'\r\nslots = 5\r\n".encode())
+    assert (load(tmp_path).name, load(tmp_path).slots) == ("n\u00f6de", 5)
+
+
+def test_white_space_around_a_secret_is_none_of_it(tmp_path: Path) -> None:
+    got = load(tmp_path, {"BAGO_API_KEY": "sk-abc12345\n", "BAGO_CLUSTER_KEY": " one two three \r\n"})
+    assert (got.api_key, got.cluster_key) == ("sk-abc12345", "one two three")
+    assert load(tmp_path, {"BAGO_API_KEY": " \n"}).api_key is None
+    assert got.replace(api_key="\tsk-other ").api_key == "sk-other"
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-\x7f", "sk-\x00", "sch\u00fcssel", "\N{KEY}", "a\tb"])
+def test_a_key_that_no_header_can_hold_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError, match="api_key must be of printable ASCII") as refused:
+        load(tmp_path, {"BAGO_API_KEY": key})
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "NAME", "SLOTS", "CLUSTER_KEY"])
+def test_a_variable_with_bytes_that_are_no_text_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"variable BAGO_{name} is not UTF-8"):
+        Settings.load(None, {"BAGO_HOME": str(tmp_path), f"BAGO_{name}": "a\udcff"})
+
+
+@pytest.mark.parametrize("home", ["~nobody-of-that-name/x", "~nobody-of-that-name"])
+def test_a_home_of_nobody_is_one_sentence(home: str) -> None:
+    with pytest.raises(SettingsError, match="names a user who is not known here"):
+        Settings.load(None, {"BAGO_HOME": home})
+
+
+def test_a_user_without_a_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(path: str) -> str:
+        return path  # as without HOME and without an entry for the user
+
+    monkeypatch.setattr(os.path, "expanduser", unknown)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    with pytest.raises(SettingsError, match="This user has no home; name a folder"):
+        Settings.load(None, {})
+
+
+def test_a_home_in_a_folder_that_was_deleted_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SettingsError, match="which was deleted"):
+        Settings.load(None, {"BAGO_HOME": "home"})
+
+
+def test_a_pipe_instead_of_the_file_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(SettingsError, match="a pipe or a device"):
+        load(tmp_path)

@@ -70,7 +70,7 @@ def test_a_home_that_others_could_read_is_closed(tmp_path: Path) -> None:
     assert stat.S_IMODE(root.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777, 0o702])
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o702])
 def test_a_home_that_others_can_write_is_refused_with_what_mends_it(tmp_path: Path, mode: int) -> None:
     root = tmp_path / "home"
     root.mkdir()
@@ -163,3 +163,19 @@ def test_an_identity_without_its_own_key_is_none(tmp_path: Path) -> None:
     (one.root / "identity").write_bytes(certificate + key[1] + key[2])
     with set_aside(one, "identity"):
         Identity.open(one)
+
+
+def test_a_folder_for_all_users_is_no_home_and_is_left_open(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(StateError, match="name another one, such as") as caught:
+        Home(tmp_path)
+    assert "chmod" not in caught.value.message and stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
+
+
+def test_a_pipe_or_a_device_in_a_home_is_not_read(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    for name in ("pipe", "endless"):
+        with pytest.raises(StateError, match=f"Cannot read .*{name}: it is a pipe or a device"):
+            home.read(name)

@@ -107,10 +107,10 @@ class Connections:
                     raise _lists_no(name, unknown)
                 await self._secrets.forget(name)  # of another one of that name, which a damaged file lost
                 made.source = await self._keep(connection, secret, kept)
+                self._store.put(made.connection)
             except BaseException:
                 await made.close()
                 raise
-            self._store.put(made.connection)
             self._follow(made)
         return made
 
@@ -145,18 +145,21 @@ class Connections:
                 trial = await self._try(made)
                 if trial.failed is not None and not force and wanted.enabled:
                     raise _sentence(f"{name} is not changed", trial)
+                if secret is None:
+                    await self._secrets.forget(name)
+                source = await self._keep(wanted, new, kept)
+                # What was changed while it was tried stays so.
+                learnt = {"native": made.connection.native, "seen": made.connection.seen}
+                changed = msgspec.structs.replace(entry.connection, **{**changes, **learnt})
+                self._store.put(changed)
             except BaseException:
                 await made.close()
                 raise
-            if secret is None:
-                await self._secrets.forget(name)
-            source = await self._keep(wanted, new, kept)
             entry.lead(made.way, source)
             entry.trial = trial
         entry.look_now()
-        # What was changed while it was tried stays so.
-        learnt = {"native": made.connection.native, "seen": made.connection.seen}
-        return self._changed_to(entry, msgspec.structs.replace(entry.connection, **{**changes, **learnt}))
+        entry.update(changed)
+        return entry
 
     def select(self, name: str, models: list[str] | None) -> Connected:
         """Use only ``models`` of a connection, or all. Raises :class:`InvalidRequest` for unknown ones."""
@@ -185,12 +188,12 @@ class Connections:
         """Forget a connection and its key; what runs there may end. Raises :class:`NotFound`."""
         entry = self.get(name)
         with self._alone(name):
+            self._store.remove(name)
             del self._connected[name]
             self._dispatcher.remove(entry.id)
-            self._store.remove(name)
+            self._tell()
             await entry.stop()
             await self._secrets.forget(name)
-        self._tell()
 
     # -- inside
 

@@ -55,26 +55,26 @@ class Secrets:
         """Keep ``secret`` in the keyring where one works, else in the file; returns which."""
         text = checked(secret.reveal()).reveal()
         in_keyring = await self._keychain.put(self._key(name), text)
-        await self._drop(name, keyring=not in_keyring)
-        self._texts[name] = None if in_keyring else text
-        self._save()
+        before = self._texts.get(name, "")
+        self._save({**self._texts, name: None if in_keyring else text})
+        if before is None and not in_keyring:
+            await self._keychain.forget(self._key(name))
         return "keyring" if in_keyring else "file"
 
     async def forget(self, name: str) -> None:
         """Keep nothing of ``name``."""
         if name in self._texts:
-            await self._drop(name, keyring=True)
-            self._save()
-
-    async def _drop(self, name: str, *, keyring: bool) -> None:
-        if self._texts.pop(name, "") is None and keyring:
-            await self._keychain.forget(self._key(name))
+            before = self._texts[name]
+            self._save({other: text for other, text in self._texts.items() if other != name})
+            if before is None:
+                await self._keychain.forget(self._key(name))
 
     def _key(self, name: str) -> str:
         return f"{name} of {self._scope}"
 
-    def _save(self) -> None:
-        self._home.write(FILE, msgspec.json.encode(self._texts))
+    def _save(self, texts: dict[str, str | None]) -> None:
+        self._home.write(FILE, msgspec.json.encode(texts))
+        self._texts = texts
 
 
 def _read(data: bytes) -> dict[str, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from .markdown import safe
@@ -12,6 +13,8 @@ from .show import Bundle, Live, Screen, clean
 
 RATE = 15.0
 """Most updates of a streamed answer, per second."""
+_DEEPEST = 200
+"""Levels of lists and objects that every front end can show."""
 _FENCED = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S
 )
@@ -98,9 +101,36 @@ def extract_json(text: str) -> Any:
     if not text.strip():
         raise ValueError("it is empty")
     try:
-        return json.loads(text)
+        return _load(text)
     except ValueError as error:
         blocks = [match[3] for match in _FENCED.finditer(text)]
         if len(blocks) != 1:
             raise ValueError(str(error)) from None
-        return json.loads(blocks[0])
+        return _load(blocks[0])
+
+
+def _load(text: str) -> Any:
+    """JSON that every program can read: bounded in depth, without NaN and halves of surrogate pairs."""
+    try:
+        value = json.loads(text, parse_constant=_no_number)
+        depth, level = 0, [value]
+        while level := [inner for outer in level for inner in _inside(outer)]:
+            depth += 1
+            if depth > _DEEPEST:
+                raise RecursionError
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a character") from None
+    return value
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number in JSON")

@@ -59,14 +59,15 @@ def _is_table(value: Any) -> bool:
 
 
 def _numbered(kind: str, number: int, names: Mapping[str, Any], errors: Mapping[int, str]) -> Any:
-    inputs = names.get("In", [])
-    known: Mapping[int, Any] = {
-        "In": dict(enumerate(inputs)),
-        "Out": names.get("Out", {}),
-        "Err": errors,
-    }[kind]
-    if kind == "In":
-        known = {n: text for n, text in known.items() if 0 < n < max(len(inputs) - 1, 1)}
+    known: dict[int, Any] = {}
+    if kind == "Err":
+        known = dict(errors)
+    elif not isinstance(held := names.get(kind, ()), list if kind == "In" else dict) and held != ():
+        raise Usage(f"{kind} is a variable of this notebook now, and not what its cells had; rename yours.")
+    elif isinstance(held, dict):
+        known = {n: value for n, value in held.items() if isinstance(n, int)}
+    else:
+        known = {n: text for n, text in enumerate(held) if 0 < n < max(len(held) - 1, 1)}
     wanted = number
     if number < 0:
         keys = sorted(known)

@@ -1,4 +1,4 @@
-"""From the text of a magic to a verb and its checked arguments.
+"""From the text of a magic, or the arguments of a process, to a verb and its checked arguments.
 
 argparse is not used: it abbreviates, exits, cannot keep a prompt as typed, and its sentences do
 not say what to do.
@@ -9,16 +9,15 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .quiet import Usage
 from .table import VERBS, Option, Verb
 from .verb import SWITCH
+from .words import Arguments, Line, Words
 
-_TOKEN = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[^\s"'])+|["'].*)""", re.DOTALL)
-_QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
-_OPTION = re.compile(r"--?[A-Za-z]|--$")
+_OPTION = re.compile(r"--?[A-Za-z][^\s=]*(?:=|\Z)|--\Z")
 Expand = Callable[[str], str]
 
 
@@ -38,16 +37,19 @@ def parse(line: str, cell: str | None = None, expand: Expand = str) -> Given:
     spaces stays one. Raises :class:`~.quiet.Usage` with one sentence that says what to do.
     """
     verb, line = _verb(line, cell)
-    options, rest = _head(verb, line, expand)
-    if verb.rest:
-        whole = _QUOTED.fullmatch(rest)
-        argument = rest if whole is None else whole[1] or whole[2] or ""
-        argument = expand("\n\n".join(part for part in (argument, (cell or "").strip("\n")) if part))
-    else:
-        argument = _only_argument(verb, rest, options, expand)
-    if verb.argument and not verb.argument.startswith("[") and not argument:
-        raise Usage(f"%bago {verb.name} needs a {verb.argument.lower()}: {verb.synopsis}")
-    return Given(verb, argument, options)
+    return _given(_Reading(verb, Line(line), expand), cell)
+
+
+def parse_arguments(arguments: Sequence[str], also: Sequence[Option] = ()) -> Given:
+    """Parse the arguments of a process, of which the first is a verb; ``also`` are options of every verb.
+
+    What stands behind the options of a verb that takes a text, or behind ``--``, is that text as it is.
+    Raises :class:`~.quiet.Usage` as :func:`parse` does.
+    """
+    first, *more = arguments
+    reading = _Reading(VERBS[first], Arguments(more), str, also)
+    reading.take_second_word()
+    return _given(reading)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -110,48 +112,84 @@ def _verb(line: str, cell: str | None) -> tuple[Verb, str]:
     return verb, after
 
 
-def _head(verb: Verb, line: str, expand: Expand) -> tuple[dict[str, Any], str]:
-    """Take the options off the front of ``line``; return them and the text that remains."""
-    options: dict[str, Any] = {}
-    at = 0
-    while (match := _TOKEN.match(line, at)) and _OPTION.match(word := match[1]):
-        at = match.end()
-        if word == "--":
-            break
-        name, has_value, value = word.partition("=")
-        option = _option(verb, name)
-        if option.kind != "flag" and not has_value:
-            found = _TOKEN.match(line, at)
-            if found is None or _OPTION.match(found[1]):
-                raise Usage(f"{name} needs a value: {name} {option.metavar}")
-            value, at = found[1], found.end()
-        converted = True if option.kind == "flag" else _convert(name, option, expand(_unquote(value)))
+def _given(reading: _Reading, cell: str | None = None) -> Given:
+    verb = reading.verb
+    reading.take_options()
+    if verb.rest:
+        parts = reading.words.rest(), (cell or "").strip("\n")
+        argument = reading.expand("\n\n".join(part for part in parts if part))
+    else:
+        argument = reading.only_argument()
+    if verb.argument and not verb.argument.startswith("[") and not argument:
+        raise Usage(f"%bago {verb.name} needs a {verb.argument.lower()}: {verb.synopsis}")
+    return Given(verb, argument, reading.options)
+
+
+class _Reading:
+    """The words of one verb, while they are read."""
+
+    def __init__(self, verb: Verb, words: Words, expand: Expand, also: Sequence[Option] = ()) -> None:
+        self.verb = verb
+        self.words = words
+        self.expand = expand
+        self.options: dict[str, Any] = {}
+        self._also = {name: option for option in also for name in option.names}
+        self._ended = False
+        """Whether ``--`` was there, behind which nothing is an option."""
+
+    def take_second_word(self) -> None:
+        """Make it the verb of two words that stands there, with options of every verb between them or not."""
+        self.take_options()
+        two = VERBS.get(f"{self.verb.name} {self.words.first()}")
+        if two and not self._ended and self.options.keys() <= {option.key for option in self._also.values()}:
+            self.verb = two
+            self.words.drop()
+
+    def take_options(self) -> None:
+        """Take the options off the front."""
+        while not self._ended and (word := self.words.first()) is not None and _OPTION.match(word):
+            self.words.drop()
+            if word == "--":
+                self._ended = True
+                break
+            name, has_value, value = word.partition("=")
+            option = self._also.get(name) or _option(self.verb, name)
+            if option.kind != "flag" and not has_value:
+                found = self.words.first()
+                if found is None or _OPTION.match(found):
+                    raise Usage(f"{name} needs a value: {name} {option.metavar}")
+                value = found
+                self.words.drop()
+            self._keep(name, option, value)
+
+    def _keep(self, name: str, option: Option, value: str) -> None:
+        flag = option.kind == "flag"
+        converted = True if flag else _convert(name, option, self.expand(self.words.bare(value)))
         if option.many:
-            options.setdefault(option.key, []).append(converted)
+            self.options.setdefault(option.key, []).append(converted)
         else:
-            options[option.key] = converted
-    return options, line[at:].strip()
+            self.options[option.key] = converted
 
-
-def _only_argument(verb: Verb, rest: str, options: dict[str, Any], expand: Expand) -> str:
-    """Take the argument, the switch and the options among them, and nothing else."""
-    words: list[str] = []
-    most = bool(verb.argument) + verb.switch
-    while match := _TOKEN.match(rest):
-        words.append(expand(_unquote(match[1])))
-        if len(words) > most and not verb.more:
-            hint = suggest(words[0], more) if (more := second_words(verb)) else verb.synopsis
-            raise Usage(f"%bago {verb.name} does not take {match[1]!r}: {hint}")
-        more_options, rest = _head(verb, rest[match.end() :], expand)
-        options.update(more_options)
-    if verb.switch:
-        last = words.pop() if len(words) == most else ""
-        if last not in SWITCH:
-            raise Usage(f"%bago {verb.name} ends with on or off: {verb.synopsis}")
-        options["switch"] = last == "on"
-    if verb.more:
-        options["more"] = words[1:]
-    return words[0] if words else ""
+    def only_argument(self) -> str:
+        """Take the argument, the switch and the options among them, and nothing else."""
+        verb = self.verb
+        words: list[str] = []
+        most = bool(verb.argument) + verb.switch
+        while (word := self.words.first()) is not None:
+            self.words.drop()
+            words.append(self.expand(self.words.bare(word)))
+            if len(words) > most and not verb.more:
+                hint = suggest(words[0], more) if (more := second_words(verb)) else verb.synopsis
+                raise Usage(f"%bago {verb.name} does not take {word!r}: {hint}")
+            self.take_options()
+        if verb.switch:
+            last = words.pop() if len(words) == most else ""
+            if last not in SWITCH:
+                raise Usage(f"%bago {verb.name} ends with on or off: {verb.synopsis}")
+            self.options["switch"] = last == "on"
+        if verb.more:
+            self.options["more"] = words[1:]
+        return words[0] if words else ""
 
 
 def _option(verb: Verb, name: str) -> Option:
@@ -176,13 +214,6 @@ def _option(verb: Verb, name: str) -> Option:
         hint = suggest(name, known) if known else "It takes none."
         raise Usage(f"%bago {verb.name} has no option {name}. {hint}")
     return option
-
-
-def _unquote(word: str) -> str:
-    bare = _QUOTED.sub("", word)
-    if word[:1] in "\"'" and bare == word:
-        raise Usage(f"The quote before {word[1:21]!r} is not closed.")
-    return _QUOTED.sub(lambda match: match[1] if match[1] is not None else match[2], word)
 
 
 def _finite(value: str) -> float:

@@ -15,7 +15,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ..errors import NotFound, Overloaded, SettingsError, StateError
+from ..errors import NotFound, Overloaded, SettingsError
 from ..state import Home
 from .connection_key import ConnectionKey
 from .refusal import Refused
@@ -87,7 +87,7 @@ class IssuedKeys:
         if sum(key.state(now) == "open" for key in self._keys.values()) >= LIMIT:
             raise Overloaded(f"{LIMIT} connection keys are open; revoke some first.")
         key = ConnectionKey.make(name, self._fingerprint, addresses, now + ttl)
-        self._keys[key.id] = IssuedKey(
+        issued = IssuedKey(
             id=key.id,
             verifier=key.public_key(),
             created=now,
@@ -96,11 +96,7 @@ class IssuedKeys:
             addresses=key.addresses,
             interface=interface,
         )
-        try:
-            self._save(now)
-        except StateError:  # nobody will ever know it
-            del self._keys[key.id]
-            raise
+        self._keep(issued, now)
         return key
 
     def listed(self, now: float | None = None) -> list[IssuedKey]:
@@ -114,9 +110,9 @@ class IssuedKeys:
         key = self._keys.get(key_id)
         if key is None:
             raise NotFound("There is no connection key with that id; list the keys to see them.")
-        key.revoked = True
-        self._save(time.time() if now is None else now)
-        return key
+        revoked = msgspec.structs.replace(key, revoked=True)
+        self._keep(revoked, time.time() if now is None else now)
+        return revoked
 
     def redeem(
         self,
@@ -149,12 +145,13 @@ class IssuedKeys:
         if key.used_by is not None and not (again and key.used_by == by):
             raise Refused("This connection key was used already, and each works once; ask for a new one.")
         if key.used_by is None:
-            key.used_by = by
-            self._save(now)
+            self._keep(msgspec.structs.replace(key, used_by=by), now)
 
-    def _save(self, now: float) -> None:
-        self._keys = {key.id: key for key in self.listed(now)}
-        self._home.write(FILE, msgspec.json.encode(list(self._keys.values())))
+    def _keep(self, key: IssuedKey, now: float) -> None:
+        """Nothing changes where it cannot be written: what was revoked would be open at the next start."""
+        keys = {**{kept.id: kept for kept in self.listed(now)}, key.id: key}
+        self._home.write(FILE, msgspec.json.encode(list(keys.values())))
+        self._keys = keys
 
 
 _decoder = msgspec.json.Decoder(list[IssuedKey])

@@ -16,7 +16,7 @@ from faults import Call, Faults
 
 from bago_jupyter.connections import health
 from bago_jupyter.connections.connections import TrialFailed
-from bago_jupyter.errors import BagoError, InvalidRequest, NotFound, SettingsError
+from bago_jupyter.errors import BagoError, InvalidRequest, NotFound, SettingsError, StateError
 from bago_jupyter.state import Home
 from bago_jupyter.trust.secret import Secret
 
@@ -361,5 +361,30 @@ def test_a_key_whose_connection_was_lost_goes_nowhere_else(tmp_path: Path) -> No
                     assert entry.source == "none"
                     assert (await here.ask("m"))["status"] == 200
             assert KEY.encode() not in b"".join(call.head for call in other.calls)
+
+    run(main())
+
+
+def test_what_cannot_be_written_does_not_change(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Faults(Server("m", key=KEY)) as faults, house(tmp_path) as here:
+            entry = await here.add(faults.url, key=KEY)
+            before = (entry.connection, entry.way, entry.source)
+            kept = tmp_path / "connections.json"
+            kept.unlink()
+            kept.mkdir()
+            for attempt in (
+                lambda: here.all.remove("gpu"),
+                lambda: here.all.update("gpu", {"url": faults.url + "/v1"}),
+                lambda: here.add(faults.url, "other", key=KEY),
+            ):
+                with pytest.raises(StateError, match="Cannot write"):
+                    await attempt()
+                assert [one.connection.name for one in here.all.all()] == ["gpu"]
+                assert (entry.connection, entry.way, entry.source) == before
+                assert (await here.ask("gpu/m"))["status"] == 200
+            kept.rmdir()
+            await here.all.remove("gpu")
+            assert not here.all.all() and not here.dispatcher.table.offers
 
     run(main())

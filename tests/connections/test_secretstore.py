@@ -13,7 +13,7 @@ from aside import set_aside
 
 from bago_jupyter.connections.keychain import Asked, Keychain, Said
 from bago_jupyter.connections.secretstore import FILE, Secrets
-from bago_jupyter.errors import SettingsError
+from bago_jupyter.errors import SettingsError, StateError
 from bago_jupyter.state import Home
 from bago_jupyter.trust.secret import Secret
 
@@ -184,3 +184,24 @@ def test_a_damaged_file_is_set_aside(home: Home, text: bytes) -> None:
 
 def test_what_goes_to_the_child_does_not_show_itself() -> None:
     assert KEY not in repr(Asked(what="put", name="a", text=KEY)) + repr(Said(ok=True, text=KEY))
+
+
+def test_what_cannot_be_written_does_not_change(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Keychain, "works", _never)
+    secrets = Secrets(home)
+
+    async def main() -> None:
+        await secrets.put("gpu", Secret(KEY))
+        (home.root / FILE).unlink()
+        (home.root / FILE).mkdir()
+        for attempt in (lambda: secrets.put("gpu", Secret("sk-other")), lambda: secrets.forget("gpu")):
+            with pytest.raises(StateError, match="Cannot write"):
+                await attempt()
+            kept = await secrets.get("gpu")
+            assert kept is not None and kept.secret.reveal() == KEY
+
+    asyncio.run(main())
+
+
+async def _never(self: Keychain) -> bool:
+    return False

@@ -39,3 +39,21 @@ def test_not_json(text):
 def test_nothing_is_not_json():
     with pytest.raises(ValueError, match="it is empty"):
         extract_json(" \n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "nested too deep"),
+        ('{"a":' * 300 + "1" + "}" * 300, "nested too deep"),
+        ('{"a": "\\ud83d"}', "half of a character"),
+        ('{"\\ude00": 1}', "half of a character"),
+        ("[NaN]", "NaN is no number"),
+        ("-Infinity", "-Infinity is no number"),
+        ("```json\n[NaN]\n```", "NaN is no number"),
+    ],
+)
+def test_what_not_every_program_reads_is_not_json(text, said):
+    with pytest.raises(ValueError, match=said):
+        extract_json(text)
+    assert extract_json('"\\ud83d\\ude00"') == "\N{GRINNING FACE}"

@@ -99,3 +99,11 @@ def test_tables_and_broken_values():
     assert render(Table()) == "60 of 1000 rows"
     assert render(Table) == repr(Table)
     assert render(Broken()) == "<Broken that cannot be shown: RuntimeError>"
+
+
+def test_names_of_ipython_that_the_notebook_took():
+    for kind in ("In", "Out"):
+        with pytest.raises(Usage, match=f"{kind} is a variable of this notebook now"):
+            interpolate(f"{{{kind}[1]}}", {"In": 5, "Out": None}, {})
+    assert interpolate("{Out[-1]}", {"In": 5, "Out": {1: "one", "x": 2}}, {}) == "one"
+    assert interpolate("{Err[2]}", {"In": 5}, ERRORS) == "ValueError: no"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bago_jupyter.magics.parse import parse
+from bago_jupyter.cli import EVERYWHERE
+from bago_jupyter.magics.parse import Given, parse, parse_arguments
 from bago_jupyter.magics.quiet import Usage
 from bago_jupyter.settings import NAMES, SECRETS
 
@@ -169,3 +170,43 @@ def test_words_after_the_argument_where_a_verb_takes_them():
 
 def test_only_chat_takes_a_cell():
     assert "%bago pull on a line" in refused("pull x", "body")
+
+
+def arguments(*words: str) -> Given:
+    return parse_arguments(words, EVERYWHERE)
+
+
+@pytest.mark.parametrize(
+    ("words", "prompt"),
+    [
+        (["""say "hi" and don't stop"""], """say "hi" and don't stop"""),
+        (["hello", "big  world"], "hello big  world"),
+        (['"all of it"'], '"all of it"'),
+        (["what", "does", "--json", "do"], "what does --json do"),
+        (["what", "is", "--home", "/tmp", "--", "for"], "what is --home /tmp -- for"),
+        (["--", "--json", "--home", "x"], "--json --home x"),
+        (["--json is what?"], "--json is what?"),
+        (["  two\n", "lines  "], "  two\n lines  "),
+        (["isn't", '6" long'], """isn't 6" long"""),
+    ],
+)
+def test_a_prompt_is_the_arguments_of_the_shell_as_they_are(words: list[str], prompt: str) -> None:
+    given = arguments("chat", "--temperature", "0.5", *words)
+    assert (given.verb.name, given.argument, given.options) == ("chat", prompt, {"temperature": 0.5})
+
+
+def test_arguments_are_not_unquoted() -> None:
+    given = arguments("chat", "--home", "/a b", "--stop", """'"'""", '--system=say "I\'m"', "Hi")
+    assert given.options == {"home": "/a b", "stop": ["""'"'"""], "system": """say "I'm\""""}
+    assert arguments("pull", """it's "one".gguf""").argument == """it's "one".gguf"""
+
+
+def test_options_of_every_verb_stand_anywhere_but_in_a_prompt() -> None:
+    for words in (["mesh", "list", "--json"], ["mesh", "--json", "list"]):
+        assert (arguments(*words).verb.name, arguments(*words).options) == ("mesh list", {"json": True})
+    given = arguments("nodes", "show", "beta", "--home=/h", "--json")
+    assert (given.argument, given.options) == ("beta", {"home": "/h", "json": True})
+    assert arguments("nodes", "show", "--", "--json").argument == "--json"
+    assert parse("nodes show -- --json").argument == "--json"
+    with pytest.raises(Usage, match="--home needs a value"):
+        arguments("status", "--home")

@@ -121,3 +121,17 @@ def test_a_key_that_cannot_be_kept_is_none(keys, home):
     with pytest.raises(StateError, match="Cannot write"):
         keys.issue("a", WHERE, now=NOW)
     assert keys.listed(NOW) == []
+
+
+def test_a_key_that_cannot_be_written_is_as_it_was(keys, home):
+    key = keys.issue("a", WHERE, now=NOW)
+    file = home.root / "keys.json"
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(StateError, match="Cannot write"):
+        keys.revoke(key.id, NOW)
+    with pytest.raises(StateError, match="Cannot write"):
+        keys.redeem(key.id, T, key.prove(T), "fp_b", now=NOW)
+    assert [kept.state(NOW) for kept in keys.listed(NOW)] == ["open"]
+    file.rmdir()
+    assert keys.revoke(key.id, NOW).state(NOW) == "revoked"
