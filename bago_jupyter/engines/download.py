@@ -112,7 +112,12 @@ class _Fetch:
                 try:
                     await self._try(client, saved)
                     break
-                except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+                except (
+                    httpx.InvalidURL,
+                    httpx.UnsupportedProtocol,
+                    httpx.TooManyRedirects,
+                    UnicodeError,  # a host that is no international name
+                ) as error:
                     raise PullFailed(f"{self._where()} cannot be fetched: {_why(error)}.") from None
                 except (httpx.TransportError, _Again) as error:
                     # more than ever before, since a server that lies about the length makes us start over
@@ -258,7 +263,7 @@ class _Fetch:
         """The URL without what may be secret in it."""
         import httpx
 
-        with contextlib.suppress(httpx.InvalidURL):
+        with contextlib.suppress(httpx.InvalidURL, UnicodeError):
             url = httpx.URL(self.url)
             return f"{url.scheme}://{url.host}{f':{url.port}' if url.port else ''}{url.path}"
         return "The URL"

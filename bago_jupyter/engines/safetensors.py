@@ -51,7 +51,7 @@ def is_model(folder: Path) -> bool:
 
 def read_folder(folder: Path) -> Folder:
     """Read and check every header. Raises :class:`ModelFileError` with one sentence."""
-    config = _json(folder / "config.json")
+    config = _json(folder / "config.json", dict[str, Any])
     files = weights(folder)
     if not files:
         raise ModelFileError(f"{folder.name} holds no .safetensors file.")
@@ -129,7 +129,7 @@ def _whole(value: object, most: int) -> int | None:
     return value if isinstance(value, int) and value is not True and 0 < value <= most else None
 
 
-def _json(path: Path, kind: type[T] = dict[str, Any]) -> T:  # type: ignore[assignment]
+def _json(path: Path, kind: type[T]) -> T:
     try:
         if path.stat().st_size > MAX_JSON:
             raise ModelFileError(f"{path.name} is damaged: it is larger than any such file.")
@@ -146,4 +146,4 @@ def _has_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").is_file():
         return True
     path = folder / "tokenizer_config.json"
-    return path.is_file() and bool(_json(path).get("chat_template"))
+    return path.is_file() and bool(_json(path, dict[str, Any]).get("chat_template"))

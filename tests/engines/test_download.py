@@ -216,3 +216,12 @@ def test_what_cannot_be_read_is_no_fault_of_the_folder(tmp_path: Path) -> None:
     assert disk_error(error, tmp_path).message == "Cannot read /elsewhere/m.gguf: Permission denied."
     error = OSError(errno.EACCES, "Permission denied", str(tmp_path / "m.gguf"))
     assert disk_error(error, tmp_path).message.startswith(f"Cannot write to {tmp_path}")
+
+
+@pytest.mark.parametrize("host", ["xn--", "xn--a.xn--"])
+def test_a_host_that_is_no_international_name(tmp_path: Path, host: str) -> None:
+    with pytest.raises(PullFailed, match="cannot be fetched"):
+        fetch(f"http://{host}/m", tmp_path / "p")
+    with serving(Script(DATA, location=f"http://{host}/m")) as url:
+        with pytest.raises(PullFailed, match="cannot be fetched"):
+            fetch(f"{url}/m", tmp_path / "p")
