@@ -222,6 +222,6 @@ def test_what_cannot_be_read_is_no_fault_of_the_folder(tmp_path: Path) -> None:
 def test_a_host_that_is_no_international_name(tmp_path: Path, host: str) -> None:
     with pytest.raises(PullFailed, match="cannot be fetched"):
         fetch(f"http://{host}/m", tmp_path / "p")
-    with serving(Script(DATA, location=f"http://{host}/m")) as url:
-        with pytest.raises(PullFailed, match="cannot be fetched"):
-            fetch(f"{url}/m", tmp_path / "p")
+    script = Script(DATA, location=f"http://{host}/m")
+    with serving(script) as url, pytest.raises(PullFailed, match="cannot be fetched"):
+        fetch(f"{url}/m", tmp_path / "p")
