@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
@@ -11,6 +12,8 @@ from starlette.responses import StreamingResponse
 
 from ..errors import BagoError
 from ..wire import Failure, JobEvent, ModelInfo, Progress
+
+log = logging.getLogger("bago.api")
 
 Job = Callable[[Callable[[Progress], None]], Awaitable[ModelInfo]]
 
@@ -57,6 +60,9 @@ def _outcome(task: asyncio.Future[ModelInfo]) -> JobEvent:
         return JobEvent(error=failure(error))
     except asyncio.CancelledError:
         return JobEvent(error=Failure(message="The node is stopping.", code="unavailable"))
+    except Exception:  # a stream that only ends looks as if the node had died
+        log.exception("Failed in a job")
+        return JobEvent(error=failure(BagoError("The node made a mistake; its log says more.")))
 
 
 def failure(error: BagoError) -> Failure:

@@ -15,7 +15,7 @@ from ..trust.peers import Peer
 PER_PEER = 2
 """Streams of one peer: the one that it has, and the one that it opens before it closes that."""
 BEHIND = 1 << 20
-"""Bytes that may wait for a peer which does not read."""
+"""Bytes that may wait for a peer which does not read, before the last line."""
 
 
 class News:
@@ -81,11 +81,12 @@ class _Stream:
 
     def tell(self, line: bytes) -> None:
         """Send ``line``; a peer that does not read is given up."""
-        self._behind = self._behind + len(line) if self.incoming.paused else 0
-        if self._behind > BEHIND:
+        waiting = self._behind if self.incoming.paused else 0
+        if waiting > BEHIND:  # a single line may be longer
             self._news.left(self)
             self.incoming.abort()
         else:
+            self._behind = waiting + len(line)
             self.incoming.write(line)
 
     def gone(self) -> None:

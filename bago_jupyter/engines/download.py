@@ -17,6 +17,7 @@ import msgspec
 from .. import logs
 from ..errors import PullFailed
 from ..state import UNREADABLE, make_folder, seal, unseal
+from ..text import clean
 from ..wire import Progress
 from .offlimits import Guard
 from .worker import Worker
@@ -111,7 +112,12 @@ class _Fetch:
                 try:
                     await self._try(client, saved)
                     break
-                except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+                except (
+                    httpx.InvalidURL,
+                    httpx.UnsupportedProtocol,
+                    httpx.TooManyRedirects,
+                    UnicodeError,  # a host that is no international name
+                ) as error:
                     raise PullFailed(f"{self._where()} cannot be fetched: {_why(error)}.") from None
                 except (httpx.TransportError, _Again) as error:
                     # more than ever before, since a server that lies about the length makes us start over
@@ -187,8 +193,7 @@ class _Fetch:
             raise PullFailed(f"{self._where()} cannot be fetched: the server answered {status}{hint}.")
         if response.headers.get("content-encoding", "identity") != "identity":
             raise PullFailed(f"{self._where()} cannot be fetched: the server insists on compressing it.")
-        length = response.headers.get("content-length", "")
-        total = int(length) if length.isdigit() else None
+        total = _number(response.headers.get("content-length", ""))
         if status == 206:
             start, whole = _content_range(response.headers.get("content-range", ""))
             if start != self.have:
@@ -237,7 +242,7 @@ class _Fetch:
             saved = msgspec.json.decode(unseal(self.meta.read_bytes()), type=_Saved)
         except (OSError, *UNREADABLE):
             return None
-        return saved if saved.url == _sha(self.url) else None
+        return saved if saved.url == _sha(self.url) and _sendable(saved.validator) else None
 
     def _save(self, saved: _Saved) -> None:
         self.meta.write_bytes(seal(msgspec.json.encode(saved)))
@@ -258,7 +263,7 @@ class _Fetch:
         """The URL without what may be secret in it."""
         import httpx
 
-        with contextlib.suppress(httpx.InvalidURL):
+        with contextlib.suppress(httpx.InvalidURL, UnicodeError):
             url = httpx.URL(self.url)
             return f"{url.scheme}://{url.host}{f':{url.port}' if url.port else ''}{url.path}"
         return "The URL"
@@ -286,29 +291,40 @@ def check_growth(folder: Path, more: int, what: str) -> None:
 
 
 def disk_error(error: OSError, folder: Path) -> PullFailed:
-    """The error to show for ``error`` while writing below ``folder``."""
+    """The error to show for ``error`` of a pull into ``folder``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return PullFailed(f"The disk of {folder} is full; free some space and pull again.")
+    name = error.filename
+    if isinstance(name, str) and not Path(name).is_relative_to(folder):
+        return PullFailed(f"Cannot read {clean(name, 200)}: {error.strerror or error}.")
     return PullFailed(f"Cannot write to {folder}: {error.strerror or error}.")
 
 
 def _validator(headers: httpx.Headers) -> str | None:
-    """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else the date."""
-    etag = headers.get("etag")
-    if etag is not None and not etag.startswith("W/"):
-        return str(etag)
-    date = headers.get("last-modified")
-    return None if date is None else str(date)
+    """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else the date; what httpx cannot send is
+    none."""
+    etag = headers.get("etag", "")
+    found = headers.get("last-modified", "") if etag.startswith("W/") or not _sendable(etag) else etag
+    return str(found) if _sendable(found) else None
+
+
+def _sendable(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable()
 
 
 def _content_range(value: str) -> tuple[int | None, int | None]:
     """Start and size of the whole of ``bytes start-end/size``."""
     unit, _, rest = value.partition(" ")
     span, _, whole = rest.partition("/")
-    start = span.partition("-")[0]
-    if unit.lower() != "bytes" or not start.isdigit():
+    start = _number(span.partition("-")[0])
+    if unit.lower() != "bytes" or start is None:
         return None, None
-    return int(start), int(whole) if whole.isdigit() else None
+    return start, _number(whole)
+
+
+def _number(text: str) -> int | None:
+    """A number of bytes out of a head, if that is what it is."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _sha(text: str) -> str:

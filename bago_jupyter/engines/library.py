@@ -121,7 +121,9 @@ class Library:
                 if model is None:
                     try:
                         model = await self._reader.call(read_model, item.path, id)
-                    except (ModelFileError, OSError) as error:
+                    except Exception as error:  # whatever one file does to its reader, the others are read
+                        if not isinstance(error, ModelFileError | OSError):
+                            log.exception("Could not read %s", shown(str(item.path)))
                         if self._settles(item):
                             unsettled = True  # it may be copied still
                         else:
@@ -187,6 +189,9 @@ class Library:
                 value = await self._digester.call(digest, found.path, self._stop)
             except (OSError, ModelFileError):
                 value = None
+            except Exception:
+                log.exception("Could not compute the digest of %s", id)
+                value = None
             async with self._lock:
                 model = self.models.get(id)
                 if value is None or model is None or self._found[id].stamp != found.stamp:
@@ -214,10 +219,11 @@ class Library:
             log.warning("Cannot write %s: %s", self._cache_path, error.strerror)
 
 
-def _sentence(id: str, error: ModelFileError | OSError) -> str:
+def _sentence(id: str, error: Exception) -> str:
     if isinstance(error, ModelFileError):
         return error.message
-    return f"{id} cannot be read: {error.strerror or error}."
+    why = error.strerror if isinstance(error, OSError) else None
+    return f"{id} cannot be read: {why or str(error) or type(error).__name__}."
 
 
 def _decode(kind: type, value: object) -> object:

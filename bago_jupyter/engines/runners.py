@@ -74,7 +74,7 @@ class Runners:
 
         A load goes on when those who wait for it leave. Options that are given and differ from
         those of a loaded runner load it anew, unless it is answering requests. With ``retry`` false
-        a model that was given up stays so, and its reason is raised again.
+        a model that was given up stays so, and its reason is raised again, unless it was wanted otherwise.
 
         Raises :class:`LoadFailed`, :class:`Unsupported` or :class:`InvalidRequest`.
         """
@@ -168,7 +168,7 @@ class Runners:
         supervisor = self._supervisors.get(key)
         if supervisor is not None:
             if supervisor.failure is not None:
-                if not retry and _same_file(supervisor.model, model):
+                if not retry and supervisor.spec == spec and _same_file(supervisor.model, model):
                     raise LoadFailed(supervisor.failure)
             elif all(getattr(supervisor.spec, name) == getattr(spec, name) for name in given):
                 return supervisor

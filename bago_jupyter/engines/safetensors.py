@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from ..errors import ModelFileError
 from .gguf import MOST_ELEMENTS, MOST_TOKENS
-from .names import word
+from .names import shown, word
 
 MAX_JSON = 64 << 20
+T = TypeVar("T")
 INDEX = "model.safetensors.index.json"
 
 
@@ -20,6 +22,10 @@ class _Tensor(msgspec.Struct):
     dtype: str
     shape: list[int]
     data_offsets: tuple[int, int]
+
+
+class _Index(msgspec.Struct):
+    weight_map: dict[str, str] = {}
 
 
 class Folder(msgspec.Struct, frozen=True):
@@ -45,21 +51,19 @@ def is_model(folder: Path) -> bool:
 
 def read_folder(folder: Path) -> Folder:
     """Read and check every header. Raises :class:`ModelFileError` with one sentence."""
-    config = _json(folder / "config.json")
+    config = _json(folder / "config.json", dict[str, Any])
     files = weights(folder)
     if not files:
         raise ModelFileError(f"{folder.name} holds no .safetensors file.")
     if (folder / INDEX).is_file():
-        listed = _json(folder / INDEX).get("weight_map")
-        names = set(listed.values()) if isinstance(listed, dict) else set()
-        missing = sorted(str(name) for name in names if not (folder / str(name)).is_file())
-        if missing:
-            raise ModelFileError(f"{folder.name} is incomplete: {missing[0]} is missing.")
+        names = sorted(set(_json(folder / INDEX, _Index).weight_map.values()))
+        missing = next((name for name in names if not os.path.isfile(folder / name)), None)
+        if missing is not None:
+            raise ModelFileError(f"{folder.name} is incomplete: {word(missing)} is missing.")
     inner = config.get("text_config")
     text: dict[str, Any] = inner if isinstance(inner, dict) else {}
     quantization = config.get("quantization")
-    bits = quantization.get("bits") if isinstance(quantization, dict) else None
-    bits = bits if isinstance(bits, int) and 0 < bits <= 64 else None
+    bits = _whole(quantization.get("bits"), 64) if isinstance(quantization, dict) else None
     elements: Counter[str] = Counter()
     for file in files:
         elements += _elements(file, bits)
@@ -68,7 +72,7 @@ def read_folder(folder: Path) -> Folder:
     architecture = config.get("model_type")
     return Folder(
         architecture=word(architecture) if isinstance(architecture, str) else None,
-        context_length=length if isinstance(length, int) and 0 < length <= MOST_TOKENS else None,
+        context_length=_whole(length, MOST_TOKENS),
         parameters=elements.total(),
         quantization=f"{bits}bit" if bits else word(kind),
         chat_template=_has_template(folder),
@@ -120,13 +124,20 @@ def _elements(file: Path, bits: int | None) -> Counter[str]:
     return counts
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _whole(value: object, most: int) -> int | None:
+    """``value`` where it is a whole number from 1 to ``most``."""
+    return value if isinstance(value, int) and value is not True and 0 < value <= most else None
+
+
+def _json(path: Path, kind: type[T]) -> T:
     try:
         if path.stat().st_size > MAX_JSON:
             raise ModelFileError(f"{path.name} is damaged: it is larger than any such file.")
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise ModelFileError(f"{path.name} cannot be read: {error.strerror or error}.") from None
+    except msgspec.ValidationError as error:
+        raise ModelFileError(f"{path.parent.name}/{path.name} is damaged: {shown(str(error))}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ModelFileError(f"{path.parent.name}/{path.name} is not JSON.") from None
 
@@ -135,4 +146,4 @@ def _has_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").is_file():
         return True
     path = folder / "tokenizer_config.json"
-    return path.is_file() and bool(_json(path).get("chat_template"))
+    return path.is_file() and bool(_json(path, dict[str, Any]).get("chat_template"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,8 +21,16 @@ DEPTH = 4
 HUB_ENTRY = "models--"
 """How the folders of models in a cache of Hugging Face begin."""
 
+LINKED = 20_000
+"""Files and folders that are looked through behind one link."""
+
 LONGEST_SHOWN = 200
 """Characters of the id under which something is listed that is no model."""
+
+_TOO_LARGE = (
+    f"is a link to a folder that is too large to be looked through (more than {LINKED:,} files and folders); "
+    "link the folders of the models themselves"
+)
 
 Places = frozenset[tuple[int, int]]
 """Device and inode of folders."""
@@ -61,8 +69,7 @@ def scan(root: Path) -> dict[str, Found]:
     found: dict[str, Found] = {}
     refused: list[_Seen] = []
     try:
-        status = root.stat()
-        seen = sorted(_walk(root, DEPTH, frozenset({(status.st_dev, status.st_ino)})))
+        seen = sorted(_Walk().below(root))
     except FileNotFoundError:
         return found
     for item in seen:
@@ -87,6 +94,14 @@ def scan(root: Path) -> dict[str, Found]:
             id += "'"
         found[id] = _refused(id, item)
     return found
+
+
+def folders(root: Path) -> list[Path]:
+    """``root`` and every folder below it that :func:`scan` looks into. Raises ``OSError`` as that does."""
+    walk = _Walk()
+    for _ in walk.below(root):
+        pass
+    return walk.folders
 
 
 def files_of(path: Path) -> list[Path]:
@@ -126,57 +141,101 @@ def _refused(id: str, item: _Seen) -> Found:
     return Found(id, item.path, 0, mtime_ns, f"{shown(item.path.name)[:LONGEST_SHOWN]} {item.fault}.")
 
 
-def _walk(folder: Path, depth: int, above: Places) -> Iterator[_Seen]:
-    """GGUF files, folders of safetensors, of a split model the first part that is there, and what is none."""
-    splits: set[tuple[str, str]] = set()
-    with os.scandir(folder) as listed:
-        entries = sorted(listed, key=lambda entry: entry.name)
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith(".partial"):
-            continue
-        path = Path(entry.path)
+class _TooLarge(Exception):
+    """There is more behind a link than is looked through."""
+
+
+class _Walk:
+    """One way through a folder of models."""
+
+    def __init__(self) -> None:
+        self.folders: list[Path] = []
+        """Those that were looked into."""
+        self._left: int | None = None
+        """How many entries may follow behind the link that it is behind."""
+
+    def below(self, root: Path) -> Iterator[_Seen]:
+        status = root.stat()
+        yield from self._list(root, DEPTH, frozenset({(status.st_dev, status.st_ino)}))
+
+    def _list(self, folder: Path, depth: int, above: Places) -> Iterator[_Seen]:
+        """GGUF files, folders of safetensors, of a split model the first part there, and what is none."""
+        self.folders.append(folder)
+        splits: set[tuple[str, str]] = set()
+        with os.scandir(folder) as listed:
+            entries = sorted(self._counted(listed), key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.endswith(".partial"):
+                continue
+            path = Path(entry.path)
+            try:
+                status = entry.stat()
+                if stat.S_ISDIR(status.st_mode):
+                    place = (status.st_dev, status.st_ino)
+                    if place in above:
+                        yield _Seen(True, path, "is a link to a folder that it lies in; remove it")
+                    elif self._left is None and entry.is_symlink():
+                        yield from self._behind(path, depth, above | {place})
+                    else:
+                        yield from self._folder(path, depth, above | {place})
+                elif _is_gguf(entry.name):
+                    if not stat.S_ISREG(status.st_mode):
+                        yield _Seen(False, path, "is no file but a pipe, a socket or a device; remove it")
+                    elif (match := SPLIT.match(entry.name)) is None:
+                        yield _Seen(False, path)
+                    elif (key := (match["stem"], match["count"])) not in splits:
+                        splits.add(key)
+                        yield _Seen(False, path)
+            except FileNotFoundError:
+                if entry.is_symlink():
+                    yield _Seen(False, path, "is a link that leads nowhere; mend or remove it")
+            except OSError as error:
+                yield _Seen(False, path, _cannot(error))
+
+    def _behind(self, path: Path, depth: int, above: Places) -> Iterator[_Seen]:
+        """What the link ``path`` leads to, unless that is too much."""
+        before = len(self.folders)
+        self._left = LINKED
         try:
-            status = entry.stat()
-            if stat.S_ISDIR(status.st_mode):
-                place = (status.st_dev, status.st_ino)
-                if place in above:
-                    yield _Seen(True, path, "is a link to a folder that it lies in; remove it")
-                else:
-                    yield from _folder(path, depth, above | {place})
-            elif _is_gguf(entry.name):
-                if not stat.S_ISREG(status.st_mode):
-                    yield _Seen(False, path, "is no file but a pipe, a socket or a device; remove it")
-                elif (match := SPLIT.match(entry.name)) is None:
-                    yield _Seen(False, path)
-                elif (key := (match["stem"], match["count"])) not in splits:
-                    splits.add(key)
-                    yield _Seen(False, path)
-        except FileNotFoundError:
-            if entry.is_symlink():
-                yield _Seen(False, path, "is a link that leads nowhere; mend or remove it")
-        except OSError as error:
-            yield _Seen(False, path, _cannot(error))
+            found = list(self._folder(path, depth, above))
+        except _TooLarge:
+            del self.folders[before:]
+            found = [_Seen(True, path, _TOO_LARGE)]
+        finally:
+            self._left = None
+        yield from found
 
+    def _folder(self, path: Path, depth: int, above: Places) -> Iterator[_Seen]:
+        if is_model(path):
+            self.folders.append(path)
+            yield _Seen(True, path)
+            return
+        with os.scandir(path) as listed:
+            names = [entry.name for entry in self._counted(listed)]
+        if any(name.startswith(HUB_ENTRY) for name in names):
+            yield _Seen(
+                True,
+                path,
+                "is a cache of Hugging Face, whose models are not taken over as a whole; "
+                "link the .gguf files in the snapshots of its folders one by one",
+            )
+        elif depth > 1:
+            below = list(self._list(path, depth - 1, above))
+            if not below and _is_gguf(path.name):
+                yield _Seen(True, path, "is a folder, and holds no model; put the file itself here")
+            yield from below
+            return
+        elif any(map(_is_gguf, names)):
+            yield _Seen(True, path, f"lies more than {DEPTH - 1} folders deep; move it up")
+        self.folders.append(path)
 
-def _folder(path: Path, depth: int, above: Places) -> Iterator[_Seen]:
-    if is_model(path):
-        yield _Seen(True, path)
-        return
-    names = os.listdir(path)
-    if any(name.startswith(HUB_ENTRY) for name in names):
-        yield _Seen(
-            True,
-            path,
-            "is a cache of Hugging Face, whose models are not taken over as a whole; "
-            "link the .gguf files in the snapshots of its folders one by one",
-        )
-    elif depth > 1:
-        below = list(_walk(path, depth - 1, above))
-        if not below and _is_gguf(path.name):
-            yield _Seen(True, path, "is a folder, and holds no model; put the file itself here")
-        yield from below
-    elif any(map(_is_gguf, names)):
-        yield _Seen(True, path, f"lies more than {DEPTH - 1} folders deep; move it up")
+    def _counted(self, listed: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+        for entry in listed:
+            if self._left is not None:
+                self._left -= 1
+                if self._left < 0:
+                    raise _TooLarge
+            yield entry
 
 
 def _is_gguf(name: str) -> bool:

@@ -8,11 +8,12 @@ import os
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import msgspec
 
 from ..errors import InvalidRequest, PullFailed
+from ..text import clean
 from .modelfile import MAX_PARTS, SPLIT
 from .safetensors import is_model
 from .starters import STARTERS, Starter
@@ -58,14 +59,23 @@ def resolve(text: str) -> tuple[Source, str]:
     if scheme == "hf":
         return _hub(text[3:])
     if scheme == "file":
-        text = unquote(urlsplit(text).path)
-    path = Path(text).expanduser()
+        text = unquote(_split(text).path)
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        user = clean(text.partition("/")[0], 64)
+        raise InvalidRequest(f"There is no user {user} here; write the whole path.", param="source") from None
     if path.is_dir():
         if not is_model(path):
             raise InvalidRequest(f"{path} holds no model: a folder needs config.json and .safetensors files.")
         return FromPath(path, ()), _default(path.absolute().name)
     if path.is_file():
         files = tuple(path.with_name(name) for name in split_names(path.name))
+        missing = next((file.name for file in files if not file.is_file()), None)
+        if missing is not None:
+            raise InvalidRequest(
+                f"{_stem(path.name)} is incomplete: {missing} is missing in {path.parent}.", param="source"
+            )
         return FromPath(path, files), _default(_stem(path.name))
     if "/" in text or os.sep in text or text.startswith((".", "~")) or text.lower().endswith(".gguf"):
         raise InvalidRequest(f"There is no file {path}.", param="source")
@@ -140,7 +150,7 @@ def mark(text: str, source: Source) -> str:
 
 
 def _url(text: str) -> tuple[Source, str]:
-    parts = urlsplit(text)
+    parts = _split(text)
     folder, _, quoted = parts.path.rpartition("/")
     name = unquote(quoted)
     if not parts.hostname or not name:
@@ -150,6 +160,19 @@ def _url(text: str) -> tuple[Source, str]:
     else:
         urls = [text]
     return FromUrl(tuple(urls)), _default(_stem(name))
+
+
+def _split(text: str) -> SplitResult:
+    """The parts of a URL. Raises :class:`InvalidRequest`."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise InvalidRequest(
+            "That is no URL: its host or its port cannot be read; write http://host:port/file.gguf.",
+            param="source",
+        ) from None
+    return parts
 
 
 def _hub(text: str) -> tuple[Source, str]:

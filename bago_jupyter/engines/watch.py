@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..state import make_folder
+from .scan import folders
 
 log = logging.getLogger("bago.library")
 
@@ -40,6 +41,8 @@ class Watch:
             try:
                 make_folder(self._root)
                 self._watch(polling)
+            except FileNotFoundError:  # a folder went away before it was watched
+                self._stop.wait(STEP / 1000)
             except (OSError, RuntimeError) as error:
                 # inotify instances are few and shared by all programs of a user
                 if not polling:
@@ -50,12 +53,18 @@ class Watch:
                 self._stop.wait(1.0)
 
     def _watch(self, polling: bool) -> None:
-        """Watch until told to stop, or until the folder is another one."""
+        """Watch until told to stop, or until the folder, or those below it, are others.
+
+        Each folder is watched by itself, and only those that are looked into: a recursive watch would follow
+        links as far as they lead.
+        """
         import watchfiles
 
-        identity = _identity(self._root)
+        identity, watched = _identity(self._root), folders(self._root)
         changes = watchfiles.watch(
-            self._root,
+            *filter(_is_text, watched),
+            recursive=False,
+            ignore_permission_denied=True,
             watch_filter=None,
             debounce=DEBOUNCE,
             step=STEP,
@@ -71,10 +80,21 @@ class Watch:
         for batch in changes:
             if batch or again:
                 self._changed()
+                if folders(self._root) != watched:
+                    return
             again = bool(batch)
             if _identity(self._root) != identity:
                 self._changed()
                 return
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a folder can be named to the watcher; in one whose name is no UTF-8 nothing is usable."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

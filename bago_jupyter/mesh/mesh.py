@@ -35,7 +35,7 @@ from .asking import Askings
 from .calls import post, post_anywhere
 from .link import Link
 from .naming import Naming
-from .sharing import Sharing, entry_of
+from .sharing import Sharing
 from .team import Team
 from .wire import Bye, Entry, Hello, News
 
@@ -205,11 +205,11 @@ class Mesh:
         """The models of this node that are shared: its own, and those of connections that it may lend."""
         if self.draining:
             return []
-        return [
-            entry_of(offer)
+        return self.sharing.told(
+            offer
             for offer in self._dispatcher.table.offers
             if offer.shared and not offer.peer and offer.health in ("healthy", "unknown")
-        ]
+        )
 
     def latest(self) -> News:
         """The whole catalogue as peers get it."""

@@ -27,6 +27,8 @@ from ..wire import Resources
 PREFIX = "/mesh/v1"
 LONGEST_VERSION = 64
 LONGEST_REASON = 200
+MOST_ENTRIES = 4096
+"""Models that one node tells another of."""
 Text = Annotated[str, Meta(max_length=512)]
 
 
@@ -63,7 +65,8 @@ class News(msgspec.Struct, kw_only=True):
     """The whole catalogue as it is now, and who says so."""
 
     hello: Hello
-    catalogue: Annotated[list[Entry], Meta(max_length=4096)]
+    catalogue: list[Entry]
+    """The first :data:`MOST_ENTRIES` count."""
 
 
 class Bye(msgspec.Struct, kw_only=True):
@@ -86,7 +89,8 @@ def read(data: bytes, kind: type[M]) -> M:
         said.reason = clean(said.reason, LONGEST_REASON)
     elif isinstance(said, News):
         said.hello = _hello(said.hello)
-        named = {entry.model: entry for entry in said.catalogue}  # one that repeats a name is one offer
+        # one that repeats a name is one offer
+        named = {entry.model: entry for entry in said.catalogue[:MOST_ENTRIES]}
         said.catalogue = [_entry(entry) for model, entry in named.items() if model and model.isprintable()]
     else:
         said = _hello(said)

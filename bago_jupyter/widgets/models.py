@@ -205,8 +205,11 @@ class ModelsView(LiveView):
 
 def _absolute(source: str) -> str:
     """A path is made absolute: the node may run in another directory."""
-    path = Path(source).expanduser()
-    return str(path.absolute()) if "/" in source and path.exists() else source
+    try:
+        path = Path(source).expanduser()
+        return str(path.absolute()) if "/" in source and path.exists() else source
+    except (OSError, RuntimeError, ValueError):  # the node says what is wrong with it
+        return source
 
 
 def _moving(event: AnyEvent) -> bool:

@@ -19,6 +19,8 @@ class Script:
     """After so many bytes of the body the connection is cut."""
     statuses: list[int] = field(default_factory=list)
     ranges: bool = True
+    content_range: str | None = None
+    """What an answer with a range says that it is, instead of the truth."""
     length: int | None = None
     """A content-length that is not true."""
     untold: bool = False
@@ -72,7 +74,8 @@ def serving(script: Script) -> Iterator[str]:
                     self.end_headers()
                     return
                 self.send_response(206)
-                self.send_header("content-range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+                told = script.content_range or f"bytes {start}-{len(data) - 1}/{len(data)}"
+                self.send_header("content-range", told)
             else:
                 self.send_response(200)
             length = len(data) - start if script.length is None else script.length

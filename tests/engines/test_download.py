@@ -193,3 +193,35 @@ def test_a_redirect_to_anything_but_a_web_server_is_final(tmp_path: Path, locati
     script.location = "/there"
     with serving(script) as url:
         assert fetch(f"{url}/m", tmp_path / "p")[0] == SHA
+
+
+@pytest.mark.parametrize(
+    "told", ["bytes \u00b2-5/10", "bytes 1200000-5/\u00b2", f"bytes {'9' * 5000}-5/{'9' * 5000}"]
+)
+def test_a_range_that_is_no_range(tmp_path: Path, told: str) -> None:
+    script = Script(DATA, drops=[1_200_000], content_range=told)
+    with serving(script) as url:
+        assert fetch(f"{url}/m", tmp_path / "p")[0] == SHA
+
+
+def test_a_validator_that_cannot_be_sent_is_none(tmp_path: Path) -> None:
+    script = Script(DATA, etag='"caf\u00e9"', drops=[1_200_000])
+    with serving(script) as url:
+        assert fetch(f"{url}/m", tmp_path / "p")[0] == SHA
+    assert not any("range" in asked for asked in script.asked)
+
+
+def test_what_cannot_be_read_is_no_fault_of_the_folder(tmp_path: Path) -> None:
+    error = OSError(errno.EACCES, "Permission denied", "/elsewhere/m.gguf")
+    assert disk_error(error, tmp_path).message == "Cannot read /elsewhere/m.gguf: Permission denied."
+    error = OSError(errno.EACCES, "Permission denied", str(tmp_path / "m.gguf"))
+    assert disk_error(error, tmp_path).message.startswith(f"Cannot write to {tmp_path}")
+
+
+@pytest.mark.parametrize("host", ["xn--", "xn--a.xn--"])
+def test_a_host_that_is_no_international_name(tmp_path: Path, host: str) -> None:
+    with pytest.raises(PullFailed, match="cannot be fetched"):
+        fetch(f"http://{host}/m", tmp_path / "p")
+    script = Script(DATA, location=f"http://{host}/m")
+    with serving(script) as url, pytest.raises(PullFailed, match="cannot be fetched"):
+        fetch(f"{url}/m", tmp_path / "p")

@@ -15,6 +15,7 @@ import pytest
 from engines.making import alive, make_folder, until
 
 from bago_jupyter.engines.modelfile import ModelFile, read_model
+from bago_jupyter.engines.runner import Runner
 from bago_jupyter.engines.runners import Runners
 from bago_jupyter.engines.supervisor import Times
 from bago_jupyter.errors import InvalidRequest, LoadFailed, Unsupported
@@ -321,5 +322,30 @@ def test_the_end_does_not_wait_for_what_a_runner_still_answers(tmp_path: Path, m
     async def test() -> None:
         house.runners.borrow(await house.runners.ensure(model, "generate"))
         assert house.runners.follow({}) == ["smollm2"]
+
+    go(house, test())
+
+
+def test_options_that_cannot_be_loaded_do_not_outlive_their_load(
+    tmp_path: Path, model: ModelFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path)
+    start = Runner.start
+
+    async def too_much(self: Runner) -> None:
+        if self.spec.slots == 256:
+            raise LoadFailed("smollm2 could not be loaded: failed to allocate buffer.")
+        await start(self)
+
+    monkeypatch.setattr(Runner, "start", too_much)
+
+    async def test() -> None:
+        with pytest.raises(LoadFailed, match="failed to allocate"):
+            await house.runners.ensure(model, "generate", slots=256)
+        assert [info.state for info in house.runners.infos()] == ["failed"]
+        found = await asyncio.gather(
+            *[house.runners.ensure(model, "generate", retry=False) for _ in range(3)]
+        )
+        assert len({runner.info.pid for runner in found}) == 1 and found[0].info.slots == 1
 
     go(house, test())

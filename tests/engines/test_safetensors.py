@@ -71,3 +71,29 @@ def test_damage_is_named(tmp_path: Path) -> None:
     assert refusal() == "m is incomplete: gone.safetensors is missing."
     (folder / "config.json").write_text("{")
     assert "not JSON" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors.index.json", '{"weight_map": {"a": ["x"]}}'),
+        ("model.safetensors.index.json", '{"weight_map": {"a": {"b": 1}}}'),
+        ("model.safetensors.index.json", '{"weight_map": ["x"]}'),
+        ("model.safetensors.index.json", "[]"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "' + "x" * 5000 + '"}}'),
+        ("config.json", "[1]"),
+        ("tokenizer_config.json", '"text"'),
+    ],
+)
+def test_json_of_other_types_is_told_in_one_sentence(tmp_path: Path, file: str, content: str) -> None:
+    folder = make_folder(tmp_path / "m")
+    (folder / file).write_text(content)
+    with pytest.raises(ModelFileError) as caught:
+        read_folder(folder)
+    assert caught.value.message.startswith("m") and len(caught.value.message) < 700
+
+
+def test_values_of_other_types_say_nothing(tmp_path: Path) -> None:
+    odd = {"quantization": {"bits": True}, "max_position_embeddings": True, "model_type": ["x"]}
+    found = read_folder(make_folder(tmp_path / "m", odd))
+    assert (found.context_length, found.architecture, found.quantization) == (None, None, "F16")

@@ -17,7 +17,7 @@ import pytest
 from engines.making import KEYS, gguf_bytes, make_folder, make_gguf, until
 
 from bago_jupyter.engines.library import Library
-from bago_jupyter.engines.modelfile import read_model
+from bago_jupyter.engines.modelfile import ModelFile, read_model
 from bago_jupyter.engines.names import LONGEST
 from bago_jupyter.engines.scan import scan
 from bago_jupyter.errors import ModelFileError
@@ -271,3 +271,29 @@ def test_what_is_no_model_can_be_removed_but_no_folder(tmp_path: Path) -> None:
             await library.stop()
 
     asyncio.run(run())
+
+
+def test_an_index_of_lists_costs_the_rest_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    make_gguf(folder / "good.gguf")
+    (make_folder(folder / "odd") / "model.safetensors.index.json").write_text('{"weight_map":{"a":["x"]}}')
+    for path in [*(folder / "odd").iterdir()]:
+        old(path)
+    broken, models = listed(folder)
+    assert models == ["good"] and "is damaged" in broken["odd"]
+
+
+def test_whatever_one_file_does_to_its_reader_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path, id: str) -> ModelFile:
+        if id == "odd":
+            raise TypeError("unhashable type: 'list'")
+        return read_model(path, id)
+
+    monkeypatch.setattr("bago_jupyter.engines.library.read_model", read)
+    make_gguf(tmp_path / "models" / "good.gguf")
+    old(make_gguf(tmp_path / "models" / "odd.gguf"))
+    broken, models = listed(tmp_path / "models")
+    assert models == ["good"]
+    assert broken == {"odd": "odd cannot be read: unhashable type: 'list'."}

@@ -97,3 +97,20 @@ def test_marks(tmp_path: Path) -> None:
     make_gguf(path, elements=128)
     assert mark(str(path), source) != before
     assert mark("https://a/x", FromUrl(("https://a/x",))) != mark("https://b/x", FromUrl(("https://b/x",)))
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("http://[::1/x", "no URL"),
+        ("http://[::1/x.gguf", "no URL"),
+        ("https://host:99999/x.gguf", "no URL"),
+        ("http://host:port/x.gguf", "no URL"),
+        ("file://[::1/x.gguf", "no URL"),
+        ("~nosuchuser/x.gguf", "no user ~nosuchuser"),
+    ],
+)
+def test_what_cannot_be_read_is_told(source: str, says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says) as caught:
+        resolve(source)
+    assert caught.value.param == "source"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mesh.strange import NESTED
 
 from bago_jupyter.errors import UpstreamFailed
-from bago_jupyter.mesh.wire import Bye, Hello, News, read
+from bago_jupyter.mesh.wire import MOST_ENTRIES, Bye, Hello, News, read
 
 ODD = st.one_of(
     st.none(),
@@ -75,3 +75,9 @@ def _words(entry: Any) -> list[str]:
 def test_what_cannot_be_read(kind: Any, data: bytes) -> None:
     with pytest.raises(UpstreamFailed):
         read(data, kind)
+
+
+def test_of_a_longer_catalogue_the_first_count() -> None:
+    models = [{**ENTRY, "model": f"m{number}"} for number in range(MOST_ENTRIES + 5)]
+    said = read(json.dumps({"hello": HELLO, "catalogue": models}).encode(), News)
+    assert [entry.model for entry in said.catalogue] == [f"m{number}" for number in range(MOST_ENTRIES)]
