@@ -20,6 +20,7 @@ from ..lenient import quoted
 from ..router.shape import Dialect
 from ..sse import BOM, MAX_EVENT, Events, TooLong
 from .base import Answering
+from .draining import drain
 from .failures import OURS, answered
 from .usage import Usage
 
@@ -198,10 +199,13 @@ class Sound:
         usage = Usage(True)
         usage.feed(data)
         while not whole:
+            if usage.over:
+                await drain(self._exchange)
+                break
             try:
                 chunk = await self._exchange.read()
             except UpstreamFailed:
-                if not usage.ended:
+                if not (usage.ended or usage.finished):
                     raise
                 break
             if not chunk:

@@ -26,12 +26,13 @@ def as_whole(body: bytes, dialect: Dialect, look: Callable[[bytes, bytes], None]
     """
     events = Events()
     try:
-        read = events.feed(body) + events.end()
+        read = events.feed(body)
+        begun = events.end()
     except TooLong:
         raise UpstreamFailed("The backend sent an event that is too long.") from None
     told: list[Told] = []
     ended = False
-    for event in read:
+    for event in read + [event for event in begun if _is_json(event.data)]:
         if ended:  # what comes behind the last word is no part of the answer
             break
         if event.data.strip() == b"[DONE]":
@@ -47,6 +48,15 @@ def as_whole(body: bytes, dialect: Dialect, look: Callable[[bytes, bytes], None]
     if answer is None:
         raise UpstreamFailed("The backend ended its stream in the middle of the answer.", cause="broken")
     return encoded(answer)
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether an event is whole that has no end: a connection may have broken in it."""
+    try:
+        decoded(data)
+    except (msgspec.DecodeError, RecursionError):
+        return data.strip().lower() == b"[done]"
+    return True
 
 
 def _object(event: Event) -> list[Told]:
