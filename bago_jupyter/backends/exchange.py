@@ -384,9 +384,7 @@ def _begins_well(response: Response, dialect: Dialect, stream: bool) -> bool:
         if event is None or not is_stream(response.header(b"content-type")):
             return False
         end = event.end()
-    elif (
-        first[:1] not in b"{[" or not first.endswith(_ENDS) or first.find(_PARTS[dialect], 0, _LOOKED_AT) < 0
-    ):
+    elif first[:1] != b"{" or not first.endswith(_ENDS) or first.find(_PARTS[dialect], 0, _LOOKED_AT) < 0:
         return False
     error = first.find(b'"error"', 0, end)
     return error < 0 or _NO_ERROR.match(first, error) is not None
