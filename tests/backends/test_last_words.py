@@ -145,3 +145,30 @@ def test_a_client_of_the_short_way_has_its_end(script: Script, holds: bool, tmp_
                 await node.stop()
 
     run(main())
+
+
+def test_the_short_way_keeps_the_connection_too(tmp_path: Path) -> None:
+    async def script(call: Call) -> None:
+        await call.sse_head()
+        await call.chunk(ONE + TWO + DONE)
+        await answered.wait()
+        await call.raw(b"0\r\n\r\n")
+
+    answered = asyncio.Event()
+
+    async def main() -> None:
+        async with Faults(script) as server:
+            values = {"home": tmp_path, "port": 0}
+            node = Node(Settings.load(values, {}), backends=[HttpBackend("up", server.url, ["m"])])
+            await node.start()
+            try:
+                for _ in range(3):
+                    answered.clear()
+                    assert b"[DONE]" in await asyncio.wait_for(stream_of(node), SOON)
+                    answered.set()
+                    await asyncio.sleep(0.1)
+                assert server.connections == 1
+            finally:
+                await node.stop()
+
+    run(main())
