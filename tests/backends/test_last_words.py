@@ -151,7 +151,8 @@ def test_the_short_way_keeps_the_connection_too(tmp_path: Path) -> None:
     async def script(call: Call) -> None:
         await call.sse_head()
         await call.chunk(ONE + TWO + DONE)
-        await answered.wait()
+        if call.number > 1:  # the first opens the connection, on the long way
+            await answered.wait()
         await call.raw(b"0\r\n\r\n")
 
     answered = asyncio.Event()
