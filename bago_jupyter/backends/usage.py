@@ -23,7 +23,7 @@ _ERROR = re.compile(
     rb'|data: ?\{"(?:error": ?(?!null)|type": ?"(?:error|response\.failed)"))'
 )
 _ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
-_DONE = tuple(b"%b]%b" % (word, end) for word in (b"[DONE", b"[done") for end in (b"", b"\n", b"\r", b"\r\n"))
+_DONE = tuple(word + end for word in (b"[DONE]", b"[done]") for end in (b"\n\n", b"\r\n\r\n", b"\r\r"))
 # No more digits than any answer can have tokens: what a backend claims goes into sums and divisions.
 _COUNT = re.compile(rb'"(?:(prompt|input)|completion|output)_tokens"\s*:\s*(\d{1,9})(?!\d)')
 
