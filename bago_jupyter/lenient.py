@@ -27,8 +27,19 @@ def parse(data: bytes) -> Any:
         raise ValueError("it is nested too deep") from None
 
 
+def first(data: bytes) -> Any:
+    """The JSON value with which ``data`` begins, whatever is behind it. Raises ``ValueError``."""
+    try:
+        return _FIRST.raw_decode(data.decode("utf-8-sig", "replace").lstrip())[0]
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def _number(digits: str) -> int | float:
     return int(digits) if len(digits) < 20 else float(digits)
+
+
+_FIRST = json.JSONDecoder(parse_int=_number, strict=False)
 
 
 def items(value: Any) -> list[dict[str, Any]]:
@@ -51,9 +62,18 @@ def texts(value: Any, depth: int = _DEPTH) -> tuple[str, str]:
         return "".join(text for text, _ in told), "".join(thought for _, thought in told)
     if isinstance(value, dict):
         thought = "".join(texts(value.get("thinking"), depth - 1))
-        text = "".join(texts(value.get("text"), depth - 1) + texts(value.get("refusal"), depth - 1))
+        said = (value.get("text"), value.get("refusal"), value.get("value"))
+        text = "".join("".join(texts(it, depth - 1)) for it in said)
         return ("", thought + text) if value.get("type") in ("thinking", "reasoning") else (text, thought)
     return "", ""
+
+
+def added(before: str, message: str, pieces: bool) -> str:
+    """What a whole ``message`` in a stream says beyond the text ``before`` it: some servers tell all of it
+    with each event, and some once more behind the ``pieces`` of it."""
+    if message.startswith(before):
+        return message[len(before) :]
+    return "" if pieces else message
 
 
 def count(value: Any) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..errors import BagoError, UpstreamFailed
 from .base import Opened
+from .draining import drain
 from .record import Flight, Record
 from .usage import Usage
 
@@ -24,6 +25,8 @@ class Answer:
         "_ended",
         "_first",
         "_over",
+        "_said_all",
+        "cut",
         "flight",
         "given",
         "mistaken",
@@ -49,7 +52,9 @@ class Answer:
         self.given = False
         """Whether the client has it, so that nobody else can answer any more."""
         self._ended = ended
-        self._over = False
+        self.cut = False
+        """Whether it broke behind its last choice: half an event may have come."""
+        self._over = self._said_all = False
         self._first = b""
 
     @property
@@ -82,7 +87,7 @@ class Answer:
     @property
     def done(self) -> bool:
         """Whether the backend has said all that it has to say."""
-        return self.opened.exchange.complete or self.usage.ended
+        return self.opened.exchange.complete or self.usage.ended or self.usage.finished
 
     async def start(self) -> Answer:
         """Wait until the client can be given something. Raises :class:`UpstreamFailed`."""
@@ -112,17 +117,24 @@ class Answer:
         chunk = self._first
         if chunk:
             self._first = b""
+        elif self._said_all:
+            await drain(self.opened.exchange)
+            self.close()
+            return b""
         else:
             try:
                 chunk = await self.opened.exchange.read()
             except UpstreamFailed as error:
-                if self.usage.ended:  # the answer is whole: what became of its connection is nobody's loss
+                ended = self.usage.ended
+                if ended or self.usage.finished:  # it is whole: its connection is nobody's loss
+                    self.cut = not ended
                     self.close()
                     return b""
                 self.close(error)
                 raise
         if chunk:
             self.usage.feed(chunk)
+            self._said_all = self.usage.over
         else:
             self.close()
         return chunk

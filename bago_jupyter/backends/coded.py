@@ -12,6 +12,8 @@ from .base import Answering
 
 PIECE = 1 << 20
 """Bytes that are unpacked at once: a small packed body may be a huge plain one."""
+_NONE = frozenset({b"", b"identity", b"none", b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1"})
+"""What stands in the place of a coding and is none: some servers take it for that of the characters."""
 _DEFLATE = {b"gzip": False, b"x-gzip": False, b"deflate": True}
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length"})
 
@@ -22,8 +24,12 @@ def plain(exchange: Answering) -> Answering:
     if coding is None:
         return exchange
     codings = [name.strip() for name in coding.lower().split(b",")]
-    named = [name for name in codings if name not in (b"", b"identity")]
-    return Unpacked(exchange, named) if named else exchange
+    named = [name for name in codings if name not in _NONE]
+    if named:
+        return Unpacked(exchange, named)
+    if coding.strip():
+        exchange.headers = [pair for pair in exchange.headers if pair[0] != b"content-encoding"]
+    return exchange
 
 
 async def read_plain(exchange: Answering, limit: int) -> bytes:

@@ -224,14 +224,15 @@ class Exchange(Record):
             return
         usage = self._usage = Usage(self.stream)
         usage.feed(chunk)
+        over = response.complete or usage.over
         if self.stream:
             events = self._events = WholeEvents()
             chunk = events.feed(chunk)
-            if response.complete:
+            if over:
                 chunk += events.rest()
             if b"error" in chunk:
                 chunk = hushed_events(chunk, self._dispatcher.key_of(flight.backend))
-        if response.complete:
+        if over:
             client.respond(status, headers, chunk)
             self._over(OK, usage.tokens())
         else:
@@ -259,24 +260,25 @@ class Exchange(Record):
         events, usage = self._events, self._usage
         if client.paused and response.error is None:
             return  # the response holds its backend back
-        chunk = response.take()
+        chunk, over = response.take(), response.complete
         if usage is not None:
             usage.feed(chunk)
+            over = over or usage.over
         if events is not None:
             chunk = events.feed(chunk)
-            if response.complete:
+            if over:
                 chunk += events.rest()
             if b"error" in chunk and self._flight is not None:
                 chunk = hushed_events(chunk, self._dispatcher.key_of(self._flight.backend))
-        if response.complete:
+        if over:
             client.end(chunk)
             self._over(OK)
             return
         if chunk:
             client.write(chunk)
         if response.error is not None:
-            if usage is not None and usage.ended:  # the client has it all: nobody lost anything
-                client.end(b"" if events is None else events.rest())
+            if usage is not None and (usage.ended or usage.finished):  # the client has it all
+                client.end(b"" if events is None or not usage.ended else events.rest())
                 self._over(OK)
                 return
             log.warning("%s: %s", self.id, response.error.message)
@@ -342,7 +344,10 @@ class Exchange(Record):
         assert response is not None and flight is not None and client is not None
         response.listener = None
         if not response.complete:
-            response.close()
+            if ending is OK:
+                response.leave()
+            else:
+                response.close()
         if response.release is not None:
             response.release()
         if ending is OK and usage is not None and usage.failed:
@@ -379,9 +384,7 @@ def _begins_well(response: Response, dialect: Dialect, stream: bool) -> bool:
         if event is None or not is_stream(response.header(b"content-type")):
             return False
         end = event.end()
-    elif (
-        first[:1] not in b"{[" or not first.endswith(_ENDS) or first.find(_PARTS[dialect], 0, _LOOKED_AT) < 0
-    ):
+    elif first[:1] != b"{" or not first.endswith(_ENDS) or first.find(_PARTS[dialect], 0, _LOOKED_AT) < 0:
         return False
     error = first.find(b'"error"', 0, end)
     return error < 0 or _NO_ERROR.match(first, error) is not None

@@ -133,7 +133,7 @@ class LongWay:
                 raise
             self._break(STOPPING)
         else:
-            client.end(b"" if events is None else events.rest())
+            client.end(b"" if events is None or answer.cut else events.rest())
 
     def _break(self, error: BagoError) -> None:
         """End an answer that has begun with ``error``."""

@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
-from ..lenient import quoted
+from ..lenient import items, quoted
 from ..router.shape import Dialect
 from ..sse import BOM, MAX_EVENT, Events, TooLong
 from .base import Answering
+from .draining import drain
 from .failures import OURS, answered
 from .usage import Usage
 
@@ -117,7 +118,7 @@ class Sound:
             if not self._stream:
                 limit.reschedule(None)
             return await self._json(data, whole)
-        if self._dialect is not None and _is_events(begin):
+        if self._dialect is not None and (_is_events(begin) or (self._called_events() and _is_line(begin))):
             data, whole = await self._first(data, whole)
             if self._stream:
                 self._called(True)
@@ -149,9 +150,10 @@ class Sound:
         if self._stream:
             assert self._dialect is not None
             data = await self._all(data, whole)
-            self._look(data)
-            from .reshaping import as_events
+            from .reshaping import as_events, one_answer
 
+            data = one_answer(data) or data
+            self._look(data)
             return self._retold(as_events(data, self._dialect))
         if not whole:
             parts, size = [data], len(data)
@@ -162,7 +164,14 @@ class Sound:
                 whole = not chunk
             data = b"".join(parts)
         if whole and len(data) <= LONGEST_ERROR:
-            self._look(data)
+            told: bytes | None = data
+            if self._dialect is not None and not _is_object(data):
+                from .reshaping import one_answer
+
+                told = one_answer(data)
+            self._look(told or data)
+            if told is not None and told is not data:
+                return self._retold(told)
             if not data.rstrip(_BLANK).endswith((b"}", b"]")):
                 raise UpstreamFailed(
                     f"{self._node} answered {self.status} with half an answer.", cause="broken"
@@ -188,7 +197,7 @@ class Sound:
         except TooLong:
             raise UpstreamFailed(f"{self._node} sent an event that is too long.") from None
         event = next((event for event in first if event.data), None)
-        if event is None or event.data.strip() == b"[DONE]":
+        if event is None or event.data.strip().lower() == b"[done]":
             raise UpstreamFailed(f"{self._node} answered {self.status} with a stream without a word in it.")
         self._look_event(event.name, event.data)
         return b"".join(parts), whole
@@ -198,10 +207,13 @@ class Sound:
         usage = Usage(True)
         usage.feed(data)
         while not whole:
+            if usage.over:
+                await drain(self._exchange)
+                break
             try:
                 chunk = await self._exchange.read()
             except UpstreamFailed:
-                if not usage.ended:
+                if not (usage.ended or usage.finished):
                     raise
                 break
             if not chunk:
@@ -213,6 +225,9 @@ class Sound:
                 raise UpstreamFailed(f"The answer of {self._node} is larger than {MAX_WHOLE >> 20} MiB.")
         return b"".join(parts)
 
+    def _called_events(self) -> bool:
+        return (self.header(b"content-type") or b"").lower().startswith(b"text/event-stream")
+
     def _retold(self, body: bytes) -> bytes:
         self._over = True
         self._called(self._stream)
@@ -220,8 +235,7 @@ class Sound:
 
     def _called(self, events: bool) -> None:
         """Say in the headers what the body is."""
-        kind = self.header(b"content-type") or b""
-        if not events or not kind.lower().startswith(b"text/event-stream"):
+        if not events or not self._called_events():
             headers = [pair for pair in self.headers if pair[0] not in _RETOLD]
             self.headers = [*headers, (b"content-type", _KINDS[events])]
 
@@ -262,7 +276,7 @@ def told_error(data: bytes, *, event: bool = False, certain: bool = False) -> Ba
         return read_error((response.get("error") if isinstance(response, dict) else None) or "It failed.")
     if certain or told.get("type") == "error" or told.get("object") == "error":
         return read_error(error or told)
-    if error and event:
+    if error and event and not _remark(told):
         return read_error(error)
     parts = [told[name] for name in _PARTS if name in told]
     if any(parts):  # beside an answer, an error is a remark
@@ -292,6 +306,13 @@ def _in_choices(choices: Any) -> list[BagoError]:
     return [] if said else [read_error(choice["error"]) for choice in told if choice.get("error")]
 
 
+def _remark(event: Any) -> bool:
+    """Whether an error in an event stands beside more of the answer, which it does not end."""
+    choices = items(event.get("choices"))
+    said = any(part.get("content") for it in choices for part in items(it.get("delta")))
+    return said and not any(choice.get("finish_reason") == "error" for choice in choices)
+
+
 _PARTS = ("choices", "content", "data", "results", "output", "embeddings", "input_tokens")
 """Where an answer has what was asked for."""
 
@@ -303,6 +324,16 @@ def _recognizable(data: bytes) -> bool:
         and not BOM.startswith(data)
         and (_is_events(begin) or not any(name.startswith(begin) for name in _FIELDS))
     )
+
+
+def _is_object(data: bytes) -> bool:
+    """Whether it begins and ends as one."""
+    return data.removeprefix(BOM).lstrip(_BLANK)[:1] == b"{" and data.rstrip(_BLANK)[-1:] == b"}"
+
+
+def _is_line(begin: bytes) -> bool:
+    """Whether it may be a line of a stream that says nothing, as one with a field that nobody knows."""
+    return not begin.startswith((b"<", b"error:"))
 
 
 def _is_events(begin: bytes) -> bool:

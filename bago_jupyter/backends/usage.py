@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ..lenient import items, parse
+from ..sse import Events, TooLong
+
 TAIL = 4096
 """Bytes at the end of an answer in which the usage stands, in every dialect."""
 MOST = 4 * TAIL
@@ -11,7 +14,7 @@ MOST = 4 * TAIL
 
 # At the beginning of a line: text of an answer that says the same is inside of one.
 _LAST = re.compile(
-    rb"[\r\n](?:data: ?\[DONE\]"
+    rb"[\r\n](?:data: ?\[(?:DONE|done)\]"
     rb"|event: ?(?:message_stop|response\.(?:completed|incomplete))[\r\n]"
     rb'|data: ?\{"type": ?"(?:message_stop|response\.(?:completed|incomplete))")'
 )
@@ -19,6 +22,8 @@ _ERROR = re.compile(
     rb"[\r\n](?:event: ?(?:error|response\.failed)[\r\n]"
     rb'|data: ?\{"(?:error": ?(?!null)|type": ?"(?:error|response\.failed)"))'
 )
+_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
+_DONE = tuple(word + end for word in (b"[DONE]", b"[done]") for end in (b"\n\n", b"\r\n\r\n", b"\r\r"))
 # No more digits than any answer can have tokens: what a backend claims goes into sums and divisions.
 _COUNT = re.compile(rb'"(?:(prompt|input)|completion|output)_tokens"\s*:\s*(\d{1,9})(?!\d)')
 
@@ -26,12 +31,14 @@ _COUNT = re.compile(rb'"(?:(prompt|input)|completion|output)_tokens"\s*:\s*(\d{1
 class Usage:
     """Watches an answer go by; :meth:`tokens` is right once it is complete."""
 
-    __slots__ = ("_events", "_head", "_said", "_tail", "stream")
+    __slots__ = ("_events", "_head", "_near", "_said", "_tail", "stream")
 
     def __init__(self, stream: bool):
         self.stream = stream
         self._events = 0
         self._head = b""
+        self._near = False
+        """Whether something was said that may be the last word."""
         self._said = False
         """Whether the last word stood in what was dropped: that of a response repeats all of it."""
         self._tail = bytearray()
@@ -42,6 +49,13 @@ class Usage:
             self._events += chunk.count(b"data:")
             if len(self._head) < TAIL:
                 self._head += chunk[:TAIL]
+            if (
+                b"[DONE]" in chunk
+                or b"message_stop" in chunk
+                or b"response.completed" in chunk
+                or b"response.incomplete" in chunk
+            ):
+                self._near = True
         if len(chunk) > TAIL:
             if b"response." in self._head[:256]:
                 self._look(self._tail[-TAIL:] + chunk)
@@ -60,6 +74,39 @@ class Usage:
     def ended(self) -> bool:
         """Whether a stream has said its last word; clients close then without waiting for HTTP's."""
         return self.stream and (self._said or _LAST.search(self._tail) is not None)
+
+    @property
+    def over(self) -> bool:
+        """Whether the last word is here, and all of its event: nobody needs to wait for HTTP's end."""
+        near = self._near and self._tail.endswith(_ENDS)
+        if not near and not self._tail.endswith(_DONE):
+            return False
+        self._near = False
+        return self.ended
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice of a stream that broke has its reason to finish: then the answer is whole."""
+        if not self.stream or b'"finish_reason"' not in self._tail:
+            return False
+        said: set[int] = set()
+        done: set[int] = set()
+        try:
+            read = Events().feed(self._head) + Events().feed(bytes(self._tail))
+        except TooLong:
+            return False
+        for event in read:
+            try:
+                told = parse(event.data)
+            except ValueError:  # half of one, or no JSON
+                continue
+            for choice in (choice for it in items(told) for choice in items(it.get("choices"))):
+                index = choice.get("index")
+                said.add(index if isinstance(index, int) else 0)
+                finish = choice.get("finish_reason")
+                if finish and isinstance(finish, str) and finish != "error":
+                    done.add(index if isinstance(index, int) else 0)
+        return bool(done) and said == done
 
     @property
     def failed(self) -> bool:

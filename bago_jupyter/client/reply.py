@@ -40,6 +40,12 @@ class Reply:
         self.attempts = headers.get("x-bago-attempts")
         self.over = False
         """Whether the last word was said; whatever follows is not read."""
+        self._pieces = False
+        """Whether it comes in pieces; a message repeats them then."""
+        self._remark: Any = None
+        """An error that came with text; it was one where the answer does not come to its end."""
+        self._told_before = ""
+        """The text of messages so far."""
         self._begun = False
         """Whether any of it was an answer."""
         self._events: Events | None = None
@@ -92,6 +98,8 @@ class Reply:
                 yield from self._take(event.data)
         if not self._begun:
             raise self._failed(self._nothing())
+        if self._remark is not None and self.finish_reason is None:
+            raise self._told(error_of(self._remark))
         self.text += (rest := self._text.end())
         self.reasoning += self._reasoning.end()
         if rest:
@@ -116,12 +124,17 @@ class Reply:
         try:
             value = lenient.parse(self._head)
         except ValueError:
-            return
+            if not self._head.removeprefix(_BOM).lstrip(_BLANK).startswith(b"{"):
+                return
+            try:  # something may stand behind it
+                value = lenient.first(self._head)
+            except ValueError:
+                return
         yield from self._take_value(value)
 
     def _take(self, data: bytes) -> Iterator[str]:
         data = data.strip()
-        if data == b"[DONE]":
+        if data.lower() == b"[done]":
             self.over = True
         elif data[:1] in (b"{", b"["):
             try:
@@ -149,15 +162,19 @@ class Reply:
                 yield new
             for place in (event, *lenient.items(event.get("choices"))):
                 if (failure := lenient.failure(place)) is not None:
-                    raise self._told(error_of(failure))
+                    if not new or self.finish_reason == "error":
+                        raise self._told(error_of(failure))
+                    self._remark = failure
             if self.finish_reason == "error":
                 raise self._failed("The server says that its answer failed, and not why.")
 
     def _take_choice(self, choice: dict[str, Any]) -> str:
         self._begun = True
         said = choice.get("delta")
-        if not isinstance(said, dict) and not self.text:  # else it repeats what came in pieces
-            said = choice.get("message")
+        if isinstance(said, dict) and said:
+            self._pieces = True
+        elif not self._pieces and isinstance(choice.get("message"), dict):
+            said = self._grown(choice["message"])
         if not isinstance(said, dict):
             said = {"content": choice.get("text")}
         content, thought = lenient.texts(said.get("content"))
@@ -171,6 +188,13 @@ class Reply:
         if finish and isinstance(finish, str):
             self.finish_reason = finish
         return self._text.join(content + refusal)
+
+    def _grown(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What a message says beyond the same told before, as some servers tell it with each event."""
+        content = lenient.texts(message.get("content"))[0]
+        before, more = self._told_before, lenient.added(self._told_before, content, False)
+        self._told_before += more
+        return {"content": more} if before else message
 
     def _nothing(self) -> str:
         """What came in place of an answer."""

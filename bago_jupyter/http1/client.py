@@ -12,13 +12,14 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import cast
 
 import httptools
 
 from ..errors import UpstreamFailed, UpstreamTimeout
-from .framing import Framing
+from .framing import Framing, ends_with_connection, size
+from .leaving import LINGER, Leaving
 from .limits import HIGH_WATER
 from .state import ACTIVE, CLOSED, IDLE, NEW, State
 from .sweep import Sweep
@@ -127,6 +128,11 @@ class Response:
             self._connection = None
         self.wake()
 
+    def leave(self) -> None:
+        """Nobody reads on, for the answer is whole: the connection is kept if its end comes at once."""
+        if self._connection is not None:
+            self.listener = Leaving(self, self._connection.hurry())
+
     def wake(self) -> None:
         """Something happened: tell whoever waits."""
         if self.listener is not None:
@@ -210,6 +216,13 @@ class Connection(asyncio.Protocol):
             self._over(response, error)
             response.wake()
 
+    def hurry(self) -> float:
+        """End the exchange where it is not over soon. Returns when that is."""
+        self._timeout = self._silence = LINGER
+        self.resume()
+        self.deadline = time.monotonic() + LINGER
+        return self.deadline
+
     def resume(self) -> None:
         """Read on after a pause; called when the reader caught up."""
         if self.paused and self._transport is not None:
@@ -279,7 +292,7 @@ class Connection(asyncio.Protocol):
         self._sweep.forget(self)
         response = self._response
         if response is not None:
-            if exc is None and not given_up and _ends_with_connection(response):
+            if exc is None and not given_up and ends_with_connection(response.status, response.headers):
                 self._over(response, None)
                 response.wake()
             else:
@@ -302,7 +315,7 @@ class Connection(asyncio.Protocol):
         response = self._response
         if response is None:
             return
-        if self._head + self._feeding > MAX_HEADERS and _size(headers) > MAX_HEADERS:
+        if self._head + self._feeding > MAX_HEADERS and size(headers) > MAX_HEADERS:
             self.fail(UpstreamFailed("The backend's response headers are too large."))
         elif status == 101:
             self.fail(UpstreamFailed("The backend wants to change the protocol."))
@@ -384,14 +397,3 @@ def kept(idle: list[Connection]) -> Connection | None:
         if connection.state is IDLE:
             return connection
     return None
-
-
-def _ends_with_connection(response: Response) -> bool:
-    """Whether nothing else ends the body (RFC 9112, 6.3)."""
-    coding = response.header(b"transfer-encoding") or b""
-    measured = response.header(b"content-length") is not None or b"chunked" in coding.lower()
-    return response.status >= 200 and not measured
-
-
-def _size(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    return sum(len(name) + len(value) for name, value in headers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .limits import FRAMING, FRAMING_PER_BYTE
 
 
@@ -23,3 +25,17 @@ class Framing:
         self._beside += size - body
         self._in_a_row = 0 if body else self._in_a_row + size
         return self._in_a_row > FRAMING or self._beside > FRAMING + FRAMING_PER_BYTE * self._body
+
+
+def ends_with_connection(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether nothing else ends the body of such an answer (RFC 9112, 6.3)."""
+    measured = any(
+        name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
+        for name, value in headers
+    )
+    return status >= 200 and not measured
+
+
+def size(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Bytes of names and values."""
+    return sum(len(name) + len(value) for name, value in headers)

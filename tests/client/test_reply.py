@@ -68,8 +68,9 @@ def test_halves_of_characters_are_put_together(pieces: list[str], text: str) -> 
 
 def test_the_text_before_an_error_in_one_piece_is_delivered() -> None:
     reply, got = Reply(httpx.Headers({"x-request-id": "r1"})), deque[str]()
+    got.extend(reply.read(events(chunk({"content": "one"}, error="GPU \x1b[31mfell\n over"))))
     with pytest.raises(BagoError, match="GPU") as caught:
-        got.extend(reply.read(events(chunk({"content": "one"}, error="GPU \x1b[31mfell\n over"))))
+        got.extend(reply.end())
     assert [*got] == ["one"] and reply.text == "one"
     assert caught.value.message == "GPU [31mfell over"
     assert caught.value.request == "r1"

@@ -6,5 +6,6 @@ translated: a field that is not known here stays where it was.
 
 from .as_events import as_events
 from .as_whole import as_whole
+from .one_answer import one_answer
 
-__all__ = ["as_events", "as_whole"]
+__all__ = ["as_events", "as_whole", "one_answer"]

@@ -33,6 +33,7 @@ def _chat(answer: Told) -> list[bytes]:
         return []
     common = answer | {"object": "chat.completion.chunk"}
     usage = common.pop("usage", None)
+    common.pop("error", None)  # beside an answer it is a remark, for which clients of streams end them
     told, ends = [], []
     for choice in choices:
         rest = {name: value for name, value in choice.items() if name not in ("message", "delta")}

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed
-from ...lenient import count, texts
+from ...lenient import added, count, items, texts
 from ...router.shape import Dialect
 from ...sse import Event, Events, TooLong
-from ..translate.tolerant import decoded, encoded
+from ..translate.tolerant import decoded, encoded, whole
 
 Told = dict[str, Any]
 _LAST = frozenset({"message_stop", "response.completed", "response.incomplete"})
@@ -26,20 +26,21 @@ def as_whole(body: bytes, dialect: Dialect, look: Callable[[bytes, bytes], None]
     """
     events = Events()
     try:
-        read = events.feed(body) + events.end()
+        read = events.feed(body)
+        begun = events.end()
     except TooLong:
         raise UpstreamFailed("The backend sent an event that is too long.") from None
     told: list[Told] = []
     ended = False
-    for event in read:
+    for event in read + [event for event in begun if _is_json(event.data)]:
         if ended:  # what comes behind the last word is no part of the answer
             break
-        if event.data.strip() == b"[DONE]":
+        if event.data.strip().lower() == b"[done]":
             ended = True
         elif event.data:
             look(event.name, event.data)
             told += _object(event)
-            ended = bool(told) and told[-1].get("type") in _LAST
+            ended = bool(told) and str(told[-1].get("type")) in _LAST
     try:
         answer = _GATHERED[dialect](told, ended)
     except (msgspec.DecodeError, RecursionError):
@@ -49,23 +50,40 @@ def as_whole(body: bytes, dialect: Dialect, look: Callable[[bytes, bytes], None]
     return encoded(answer)
 
 
+def _is_json(data: bytes) -> bool:
+    """Whether an event is whole that has no end: a connection may have broken in it."""
+    try:
+        decoded(data)
+    except (msgspec.DecodeError, RecursionError):
+        return data.strip().lower() == b"[done]"
+    return True
+
+
 def _object(event: Event) -> list[Told]:
+    if not event.data.lstrip().startswith((b"{", b"[")):  # a remark, as "still working"
+        return []
     try:
         told = decoded(event.data)
     except (msgspec.DecodeError, RecursionError):
         raise UpstreamFailed("The backend sent an event that cannot be read.") from None
-    return [told] if isinstance(told, dict) else []
+    return items(told)
 
 
 def _chat(events: list[Told], ended: bool) -> Told | None:
     answer, choices = _common(events, "chat.completion")
+    pieces = False
     for event in events:
         for index, choice in _choices(event):
             gathered = choices.setdefault(index, {"index": index, "message": {"role": "assistant"}})
             gathered |= _lasting(choice)
-            delta = choice.get("delta") or choice.get("message")
-            if isinstance(delta, dict):
+            delta, message = choice.get("delta"), choice.get("message")
+            if isinstance(delta, dict) and delta:
                 _add(gathered["message"], delta)
+                pieces = pieces or any(delta.get(name) for name in _TEXTS)
+            elif isinstance(message, dict):
+                _grow(gathered["message"], message, pieces)
+            elif choice.get("text"):
+                _add(gathered["message"], {"content": choice["text"]})
             if choice.get("finish_reason"):
                 gathered["finish_reason"] = choice["finish_reason"]
     return _finished(answer, choices, ended)
@@ -95,6 +113,17 @@ def _add(message: Told, delta: Told) -> None:
                     _add_call(message.setdefault("tool_calls", []), piece)
         else:
             message[name] = value
+
+
+def _grow(message: Told, again: Told, pieces: bool) -> None:
+    """Put behind a message what one that is told again has more; ``pieces`` is whether it came in some."""
+    more = dict(again)
+    for name in _TEXTS:
+        if isinstance(again.get(name), str):
+            more[name] = added(message.get(name) or "", again[name], pieces)
+    if message.get("tool_calls"):
+        more.pop("tool_calls", None)
+    _add(message, more)
 
 
 def _add_call(calls: list[Told], piece: Told) -> None:
@@ -138,13 +167,11 @@ def _common(events: list[Told], kind: str) -> tuple[Told, dict[int, Told]]:
 
 def _choices(event: Told) -> list[tuple[int, Told]]:
     choices = event.get("choices")
-    found = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    return [(count(choice.get("index")) or 0, choice) for choice in found]
+    return [(count(choice.get("index")) or 0, choice) for choice in items(choices)]
 
 
 def _finished(answer: Told, choices: dict[int, Told], ended: bool) -> Told | None:
-    whole = ended or any(choice.get("finish_reason") for choice in choices.values())
-    if not choices or not whole:
+    if not choices or not (ended or any(choice.get("finish_reason") for choice in choices.values())):
         return None
     for choice in choices.values():
         choice.setdefault("finish_reason", "stop")
@@ -187,7 +214,7 @@ def _message(events: list[Told], ended: bool) -> Told | None:
         return None
     for index, given in inputs.items():
         if given:
-            blocks[index]["input"] = decoded(given.encode())
+            blocks[index]["input"] = decoded(whole(given).encode())
     return answer | {
         "content": [blocks[index] for index in sorted(blocks)],
         "stop_reason": answer.get("stop_reason") or "end_turn",
@@ -196,7 +223,7 @@ def _message(events: list[Told], ended: bool) -> Told | None:
 
 def _response(events: list[Told], ended: bool) -> Told | None:
     last = ("response.completed", "response.incomplete")
-    found = [event.get("response") for event in events if event.get("type") in last]
+    found = [event.get("response") for event in events if str(event.get("type")) in last]
     return found[-1] if found and isinstance(found[-1], dict) else None
 
 

@@ -94,7 +94,14 @@ class TranslatedExchange:
         while True:
             if stream.failure is not None:
                 raise stream.failure
-            chunk = await self._exchange.read()
+            try:
+                chunk = await self._exchange.read()
+            except UpstreamFailed:
+                told = stream.end() if self._client == "messages" else b""
+                if not told or stream.failure is not None:  # it is not whole
+                    stream.failure = None
+                    raise
+                return told
             told = stream.feed(chunk) if chunk else b""
             if not chunk or self._exchange.complete:
                 told += stream.end()

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed
-from ...lenient import texts
+from ...lenient import added, items, texts
 from ...sse import Event, named_event
 from .ending import messages_id, messages_usage, stop_reason
 from .failures import read_error
 from .retelling import Retelling
 from .shapes import ChatAnswer, ChatOutput, ChatUsage, Choice, ToolCall
-from .tolerant import decoded, encoded, halved, read, text_of, whole
+from .tolerant import decoded, encoded, fitted, halved, read, text_of, whole
 from .toolcalls import Call, Calls
 
 _encode = msgspec.json.encode
@@ -26,12 +26,12 @@ def messages_answer(body: bytes) -> bytes:
     Raises :class:`UpstreamFailed` and :class:`msgspec.DecodeError` for what is no such answer.
     """
     answer = read(body, ChatAnswer)
-    if answer.error or answer.object == "error":
+    choice = answer.choices[0] if answer.choices else Choice()
+    output = choice.message or choice.delta or _completed(choice)
+    if answer.object == "error" or (answer.error and not _says(output)):  # beside an answer it is a remark
         raise read_error(answer.error or decoded(body))
     if not answer.choices:
         raise UpstreamFailed("The backend's answer is no chat completion.")
-    choice = answer.choices[0]
-    output = choice.message or choice.delta
     if output is None:
         if choice.error:
             raise read_error(choice.error)
@@ -41,8 +41,9 @@ def messages_answer(body: bytes) -> bytes:
         content.append({"type": "thinking", "thinking": thinking, "signature": ""})
     texts = (text_of(output.content), output.refusal)
     content += [{"type": "text", "text": text} for text in texts if text]
-    calls = [_tool_use(call, choice) for call in output.tool_calls or () if _calls(call)]
-    reason, sequence = stop_reason(choice.finish_reason, tools=bool(calls), sequence=choice.stop_reason)
+    calls = [_tool_use(call, choice) for call in output.tool_calls or () if _calls(call, bool(content))]
+    finish = choice.finish_reason if calls or not _calling(choice.finish_reason) else "stop"
+    reason, sequence = stop_reason(finish, tools=bool(calls), sequence=choice.stop_reason)
     if output.refusal and reason == "end_turn":
         reason = "refusal"
     return encoded(
@@ -63,10 +64,26 @@ def _thinking(output: ChatOutput) -> str:
     return output.reasoning_content or output.reasoning or whole(texts(output.content)[1])
 
 
-def _calls(call: ToolCall) -> bool:
-    """Whether a call says anything; some servers send empty ones."""
+def _completed(choice: Choice) -> ChatOutput | None:
+    return ChatOutput(content=choice.text) if choice.text else None
+
+
+def _says(output: ChatOutput | None) -> bool:
+    """Whether anything is said."""
+    return output is not None and bool(
+        text_of(output.content) or _thinking(output) or output.refusal or output.tool_calls
+    )
+
+
+def _calling(finish: str | None) -> bool:
+    return finish in ("tool_calls", "function_call")
+
+
+def _calls(call: ToolCall, said: bool) -> bool:
+    """Whether a call says anything; some servers send empty ones. Beside what was ``said``, one without
+    a name is none."""
     function = call.function
-    return function is not None and bool(function.name or function.arguments)
+    return function is not None and bool(function.name or (function.arguments and not said))
 
 
 def _tool_use(call: ToolCall, choice: Choice) -> dict[str, Any]:
@@ -107,12 +124,21 @@ class MessagesStream(Retelling):
         self._usage: ChatUsage | None = None
         self._finish_reason: str | None = None
         self._sequence: object = None
+        self._choice: int | None = None
+        """The index of the one that is told: the first that was heard of."""
+        self._said = ""
+        """Its text so far, where that is told again with each event."""
+        self._pieces = False
+        """Whether that came in pieces, not in messages that grow."""
+        self._remark: Any = None
+        """An error that came with text; it was one where the answer does not come to its end."""
         self._refused = False
         self._half = ""
         """Half of a character, of which the rest comes with the next text."""
 
     def _take(self, event: Event, out: list[bytes]) -> None:
-        if event.data.strip() == b"[DONE]":
+        data = event.data.strip()
+        if data.lower() == b"[done]":
             self._over = self._begun and self._say_last(out)
             if not self._over:
                 raise UpstreamFailed("The backend ended its stream without an answer.")
@@ -124,17 +150,33 @@ class MessagesStream(Retelling):
         if event.name == b"error":
             told = decoded(event.data)
             raise read_error((told.get("error") if isinstance(told, dict) else None) or told)
-        chunk = read(event.data, ChatAnswer)
-        if chunk.error or chunk.object == "error":
-            raise read_error(chunk.error or decoded(event.data))
+        if data.startswith(b"["):  # several at once
+            for told in items(decoded(data)):
+                if (chunk := fitted(told, ChatAnswer)) is not None:
+                    self._chunk(chunk, told, out)
+        elif data.startswith(b"{"):  # else a remark, as "still working"
+            self._chunk(read(data, ChatAnswer), data, out)
+
+    def _chunk(self, chunk: ChatAnswer, told: Any, out: list[bytes]) -> None:
+        """``told`` is what ``chunk`` was read from, decoded or not."""
+        remark = any(_says(choice.delta) and choice.finish_reason != "error" for choice in chunk.choices)
+        if chunk.object == "error" or (chunk.error and not remark):
+            raise read_error(chunk.error or (decoded(told) if isinstance(told, bytes) else told))
+        self._remark = chunk.error or self._remark
         if not self._begun and chunk.choices:  # others say nothing of an answer
             self._begin(chunk, out)
         if chunk.usage is not None:
             self._usage = chunk.usage
         for choice in chunk.choices:
-            if choice.index != 0:
+            if self._choice is None:
+                self._choice = choice.index
+            if choice.index != self._choice:
                 continue
-            delta = choice.delta or choice.message
+            if choice.delta is not None or choice.message is None:
+                delta = choice.delta or _completed(choice)
+                self._pieces = self._pieces or _says(delta)
+            else:
+                delta = self._grown(choice.message)
             if delta is not None:
                 self._delta(delta, out)
             if choice.error:
@@ -143,15 +185,28 @@ class MessagesStream(Retelling):
                 self._finish_reason = choice.finish_reason
                 self._sequence = choice.stop_reason
 
+    def _grown(self, message: ChatOutput) -> ChatOutput:
+        """What a message says that is told again with each event, beyond what was said."""
+        if self._pieces:
+            return ChatOutput()
+        before, more = self._said, added(self._said, text_of(message.content), False)
+        self._said += more
+        return ChatOutput(content=more) if before else message
+
     def _finish(self, out: list[bytes]) -> bool:
         return self._finish_reason is not None and self._say_last(out)
 
     def _say_last(self, out: list[bytes]) -> bool:
+        if self._remark and self._finish_reason is None:
+            raise read_error(self._remark)
         if self._half:
             self._say("text", "text_delta", "text", "\ufffd", out)
         self._end_calls(out)
         self._end_block(out)
-        reason, sequence = stop_reason(self._finish_reason, tools=self._calls.any, sequence=self._sequence)
+        finish = self._finish_reason
+        if self._calls.nameless and not self._calls.any and _calling(finish):
+            finish = "stop"
+        reason, sequence = stop_reason(finish, tools=self._calls.any, sequence=self._sequence)
         if self._refused and reason == "end_turn":
             reason = "refusal"
         delta = {"stop_reason": reason, "stop_sequence": sequence}
@@ -203,7 +258,7 @@ class MessagesStream(Retelling):
         self._tell_calls(self._calls.feed(piece), out)
 
     def _end_calls(self, out: list[bytes]) -> None:
-        self._tell_calls(self._calls.flush(), out)
+        self._tell_calls(self._calls.flush(said=self._index >= 0), out)
 
     def _tell_calls(self, told: list[tuple[Call, str]], out: list[bytes]) -> None:
         for call, arguments in told:

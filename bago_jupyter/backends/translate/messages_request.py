@@ -187,7 +187,7 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
     if kind == "tool":
         name = needed(choice.get("name"), "tool_choice.name")
         out = {"tool_choice": {"type": "function", "function": {"name": name}}}
-    elif kind in _CHOICES:
+    elif isinstance(kind, str) and kind in _CHOICES:
         out = {"tool_choice": _CHOICES[kind]}
     else:
         raise InvalidRequest("tool_choice.type must be auto, any, tool or none.", param="tool_choice")

@@ -41,8 +41,12 @@ class Retelling:
         out = self._tell(self._events.end())
         if not self._over and self.failure is None:
             last: list[bytes] = []
-            if self._finish(last):
-                self._over = True
+            try:
+                self._over = self._finish(last)
+            except UpstreamFailed as failure:
+                self.failure = failure
+                return out
+            if self._over:
                 out += b"".join(last)
             else:
                 self.failure = UpstreamFailed(CUT, cause="broken")

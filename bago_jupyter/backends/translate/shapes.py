@@ -85,6 +85,8 @@ class Choice(Lenient):
     index: int = 0
     message: ChatOutput | None = None
     delta: ChatOutput | None = None
+    text: Any = None
+    """Of completions, which some servers send in place of a message."""
     finish_reason: str | None = None
     stop_reason: Any = None
     """vLLM: the stop sequence that was met."""

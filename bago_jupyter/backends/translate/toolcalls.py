@@ -44,6 +44,8 @@ class Calls:
     def __init__(self) -> None:
         self.any = False
         """Whether there was any call that has a name."""
+        self.nameless = False
+        """Whether there was any that has none."""
         self._by_index: dict[int, Call] = {}
         self._queue: list[Call] = []
         """Calls that are not finished, in the order of their beginning; the first one is being told."""
@@ -61,12 +63,17 @@ class Calls:
                 call.waiting.append(function.arguments)
         return told + self._told()
 
-    def flush(self) -> list[tuple[Call, str]]:
-        """Finish all calls; the arguments that remained to tell. Raises :class:`UpstreamFailed`."""
+    def flush(self, *, said: bool = False) -> list[tuple[Call, str]]:
+        """Finish all calls; the arguments that remained to tell. One without a name is left out where
+        something was ``said`` that would be lost. Raises :class:`UpstreamFailed`."""
         told: list[tuple[Call, str]] = []
         while self._queue:
             call = self._queue[0]
             if not call.name and call.parts:
+                self.nameless = True
+                if said:
+                    self._queue.pop(0).finished = True
+                    continue
                 raise UpstreamFailed("The backend's stream calls a tool without a name.")
             told += self._told()
             self._queue.pop(0).finished = True

@@ -236,3 +236,9 @@ def test_what_is_wrong_is_said(messages: Any, said: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         told(messages)
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize("kind", [{}, [], 7, None, "auto "])
+def test_a_choice_of_tools_of_no_known_type_is_refused(kind: Any) -> None:
+    with pytest.raises(InvalidRequest, match="auto, any, tool or none"):
+        told(tools=[{"name": "f", "input_schema": {}}], tool_choice={"type": kind})
