@@ -151,7 +151,7 @@ def is_text(value: str) -> bool:
 
 
 def default_home() -> Path:
-    """Where state lives when nobody says otherwise. Raises :class:`SettingsError` for a user without a home."""
+    """Where state lives when nobody says otherwise. Raises :class:`SettingsError` for a user without one."""
     return _home(None)
 
 
@@ -167,7 +167,8 @@ def _home(named: str | Path | None) -> Path:
         raise SettingsError(f"{what}; name a folder in full (BAGO_HOME).", param="home") from None
     except FileNotFoundError:  # the current folder
         raise SettingsError(
-            f"The home {str(named)!r} is in the current folder, which was deleted; name it in full (BAGO_HOME).",
+            f"The home {str(named)!r} is in the current folder, which was deleted; "
+            "name it in full (BAGO_HOME).",
             param="home",
         ) from None
 
