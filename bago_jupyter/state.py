@@ -170,7 +170,7 @@ def unseal(data: bytes) -> bytes:
 
 
 def read_regular(path: Path) -> bytes:
-    """Content of the file at ``path``. Raises ``OSError``, also for a pipe or a device: they may never end."""
+    """Content of the file at ``path``. Raises ``OSError``, also for a pipe or a device: these may not end."""
     check_regular(path)
     return path.read_bytes()
 
