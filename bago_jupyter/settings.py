@@ -20,7 +20,7 @@ import msgspec
 import platformdirs
 
 from .errors import SettingsError
-from .state import Home, read_regular
+from .state import Home, close, read_regular
 
 PREFIX = "BAGO_"
 SECRETS = ("api_key", "cluster_key")
@@ -263,4 +263,6 @@ def _read_file(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise SettingsError(f"{path} is not valid TOML: it is nested too deep.") from None
     _check_names(values, f"setting in {path}:")
+    if any(name in values for name in SECRETS):  # an editor made it, in a folder that others may read
+        close(path)
     return values

@@ -29,7 +29,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("bago.state")
 
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SEAL = re.compile(rb"\n# sha256 ([0-9a-f]{64})\n?\Z")
 UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, RecursionError, BagoError)
@@ -175,6 +174,15 @@ def read_regular(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def close(path: Path) -> None:
+    """Make a file of this user readable by nobody else, where the disk knows modes."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            if found.st_uid == os.geteuid() and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                path.chmod(0o600)
+
+
 def check_regular(path: Path) -> None:
     """Raises ``OSError`` for what is neither a file nor a folder, and where there is nothing."""
     mode = path.stat().st_mode
@@ -230,6 +238,3 @@ def _check_owner(root: Path, found: os.stat_result) -> None:
         raise StateError(
             f"Other users can write the home {root}, and so could be this node; close it: chmod 700 {root}"
         )
-    if found.st_mode & OTHERS and found.st_uid == os.geteuid():  # settings.toml in it may name a key
-        with contextlib.suppress(OSError):  # on a disk without modes
-            root.chmod(0o700)

@@ -147,3 +147,15 @@ def test_a_pipe_instead_of_the_file_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / FILE)
     with pytest.raises(SettingsError, match="a pipe or a device"):
         load(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_a_key_that_an_editor_wrote_for_all_to_read_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    for text, mode in (('policy = "fastest"', 0o644), ('api_key = "sk-abc12345"', 0o600)):
+        file.write_text(text)
+        file.chmod(0o644)
+        tmp_path.chmod(0o755)
+        Settings.load({"home": tmp_path}, {})
+        assert file.stat().st_mode & 0o777 == mode
+        assert tmp_path.stat().st_mode & 0o777 == 0o755, "the folder may be more than a home"

@@ -62,14 +62,6 @@ def test_they_are_so_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     assert (home.root / "settings.toml").read_bytes() == b"x = 1\n"
 
 
-def test_a_home_that_others_could_read_is_closed(tmp_path: Path) -> None:
-    root = tmp_path / "home"
-    root.mkdir()
-    root.chmod(0o755)
-    Home(root)
-    assert stat.S_IMODE(root.stat().st_mode) == 0o700
-
-
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o702])
 def test_a_home_that_others_can_write_is_refused_with_what_mends_it(tmp_path: Path, mode: int) -> None:
     root = tmp_path / "home"
