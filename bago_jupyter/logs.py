@@ -13,6 +13,8 @@ from typing import Any
 
 SIZE = 2 * 1024 * 1024
 OLD_FILES = 2
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+"""A pipe in the place of the file fails, where it would wait for a reader without end."""
 _ROOT = logging.getLogger("bago")
 
 
@@ -21,7 +23,7 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> Any:
         def private(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
+            return os.open(path, flags | _AT_ONCE, 0o600)
 
         return open(self.baseFilename, self.mode, encoding=self.encoding, opener=private)
 
