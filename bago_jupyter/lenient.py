@@ -76,6 +76,22 @@ def added(before: str, message: str, pieces: bool) -> str:
     return "" if pieces else message
 
 
+def paired(text: str) -> str:
+    """``text`` with each pair of surrogates as the character that it is, and ``U+FFFD`` for half of one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def halved(text: str) -> tuple[str, str]:
+    """``text`` with its characters :func:`paired`, and the half of one at its end: servers that write a
+    character in two halves may send them one by one."""
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return paired(text.removesuffix(half)), half
+
+
 def count(value: Any) -> int | None:
     """A number of tokens, or ``None`` for what cannot be one."""
     told = figure(value)

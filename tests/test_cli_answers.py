@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from headless import Headless, environ
+from shapes.fronted import fronted
 from shapes.server import ShapeServer
 from shapes.shape import Shape
 from shapes.table import TABLE
@@ -25,17 +26,19 @@ ENCODINGS = ("cp932", "cp1252", "ascii", "utf-8", "utf-16")
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headless]:
     """A node with a connection to a server of the table; this process's command line is of its home."""
-    with ShapeServer(TABLE) as server, pytest.MonkeyPatch.context() as patch:
-        made = Headless(tmp_path_factory.mktemp("answers") / "home", NAME)
+    home = tmp_path_factory.mktemp("answers") / "home"
+    with (
+        ShapeServer(TABLE) as server,
+        fronted(server, home, NAME) as made,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("BAGO_HOME", str(made.home))
+        patch.setattr(launch, "caller", None)
+        launch.down()
         try:
-            made.client.add_connection("up", type="openai", url=server.url)
-            patch.setenv("BAGO_HOME", str(made.home))
-            patch.setattr(launch, "caller", None)
-            launch.down()
             yield made
         finally:
             launch.down()
-            made.close()
 
 
 @pytest.mark.parametrize("shape", TABLE.values(), ids=TABLE)

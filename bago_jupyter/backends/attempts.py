@@ -19,7 +19,7 @@ from . import patience
 from .answer import Answer
 from .base import Backend, Beginner
 from .books import Books
-from .coded import plain
+from .coded import unpacked
 from .failures import Gone, accept, answered, is_local_to, roomier
 from .hushed import guarded
 from .patience import Patience
@@ -159,7 +159,7 @@ class Attempts:
                 opened = await cast(Beginner, backend).open(request, offer, sent[1])
             flight.headers = time.monotonic() - record.arrived
             told = sound(
-                plain(opened.exchange),
+                unpacked(opened.exchange),
                 record.dialect,
                 record.stream,
                 path=request.path,

@@ -15,7 +15,8 @@ from ..router.offer import Health
 from ..router.shape import Dialect, Task
 from ..trust.secret import Secret
 from .base import Answering, Opened, Request
-from .http import COUNT, DIALECT_HEADERS, TASKS, Found, able, answerable
+from .dialects import COUNT
+from .http import DIALECT_HEADERS, TASKS, Found, able, answerable
 from .manager import Listed, Manager
 from .service import Service
 from .signing import VERSION

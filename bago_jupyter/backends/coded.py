@@ -18,7 +18,7 @@ _DEFLATE = {b"gzip": False, b"x-gzip": False, b"deflate": True}
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length"})
 
 
-def plain(exchange: Answering) -> Answering:
+def unpacked(exchange: Answering) -> Answering:
     """``exchange`` with the body that its server packed (RFC 9110, 8.4)."""
     coding = exchange.header(b"content-encoding")
     if coding is None:
@@ -34,7 +34,7 @@ def plain(exchange: Answering) -> Answering:
 
 async def read_plain(exchange: Answering, limit: int) -> bytes:
     """The rest of the body, about ``limit`` bytes of it, unpacked. Raises :class:`UpstreamFailed`."""
-    answer, parts, size = plain(exchange), [], 0
+    answer, parts, size = unpacked(exchange), [], 0
     while size < limit and (chunk := await answer.read()):
         parts.append(chunk)
         size += len(chunk)

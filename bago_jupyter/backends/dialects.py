@@ -20,6 +20,8 @@ class Endpoint(NamedTuple):
     """The path under which backends serve it."""
 
 
+COUNT = b"/v1/messages/count_tokens"
+"""Where Anthropic's clients ask how long a prompt is."""
 ENDPOINTS: dict[bytes, Endpoint] = {
     b"/v1/chat/completions": Endpoint("chat", "generate", b"/v1/chat/completions"),
     b"/v1/completions": Endpoint("completions", "generate", b"/v1/completions"),
@@ -27,7 +29,7 @@ ENDPOINTS: dict[bytes, Endpoint] = {
     b"/v1/rerank": Endpoint("rerank", "rerank", b"/v1/rerank"),
     b"/v1/responses": Endpoint("responses", "generate", b"/v1/responses"),
     b"/v1/messages": Endpoint("messages", "generate", b"/v1/messages"),
-    b"/v1/messages/count_tokens": Endpoint("messages", "generate", b"/v1/messages/count_tokens"),
+    COUNT: Endpoint("messages", "generate", COUNT),
 }
 
 _ANTHROPIC_TYPES = {

@@ -227,11 +227,7 @@ class Exchange(Record):
         over = response.complete or usage.over
         if self.stream:
             events = self._events = WholeEvents()
-            chunk = events.feed(chunk)
-            if over:
-                chunk += events.rest()
-            if b"error" in chunk:
-                chunk = hushed_events(chunk, self._dispatcher.key_of(flight.backend))
+            chunk = self._whole(events, chunk, flight, over)
         if over:
             client.respond(status, headers, chunk)
             self._over(OK, usage.tokens())
@@ -257,19 +253,15 @@ class Exchange(Record):
 
     def _pass_on(self, response: Response, client: Client) -> None:
         """More of the body is there, or its end."""
-        events, usage = self._events, self._usage
+        events, usage, flight = self._events, self._usage, self._flight
         if client.paused and response.error is None:
             return  # the response holds its backend back
         chunk, over = response.take(), response.complete
         if usage is not None:
             usage.feed(chunk)
             over = over or usage.over
-        if events is not None:
-            chunk = events.feed(chunk)
-            if over:
-                chunk += events.rest()
-            if b"error" in chunk and self._flight is not None:
-                chunk = hushed_events(chunk, self._dispatcher.key_of(self._flight.backend))
+        if events is not None and flight is not None:
+            chunk = self._whole(events, chunk, flight, over)
         if over:
             client.end(chunk)
             self._over(OK)
@@ -284,6 +276,15 @@ class Exchange(Record):
             log.warning("%s: %s", self.id, response.error.message)
             self._break(client, response.error)
             self._over(failed(response.error), error=response.error)
+
+    def _whole(self, events: WholeEvents, chunk: bytes, flight: Flight, over: bool) -> bytes:
+        """The whole events in ``chunk``, and the rest where the stream is ``over``. Errors repeat no key."""
+        chunk = events.feed(chunk)
+        if over:
+            chunk += events.rest()
+        if b"error" in chunk:
+            chunk = hushed_events(chunk, self._dispatcher.key_of(flight.backend))
+        return chunk
 
     def _break(self, client: Client, error: BagoError) -> None:
         """End an answer that has begun with ``error``."""

@@ -19,7 +19,7 @@ from ..http1 import Incoming, Response
 from ..http1.incoming import Owner
 from ..http1.limits import MAX_HEADERS
 from ..http1.sweep import sweep
-from .sound import BODILESS
+from .sound import NO_CONTENT
 
 HEARTBEAT = 1.0
 SILENCE = 4.0
@@ -117,7 +117,7 @@ class FramedExchange:
             headers = [
                 (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.headers
             ]
-            if head.status in BODILESS or not (200 <= head.status < 300 or 400 <= head.status <= 599):
+            if head.status in NO_CONTENT or not (200 <= head.status < 300 or 400 <= head.status <= 599):
                 raise ValueError
             if len(headers) > MAX_HEADERS or not all(map(_fits, headers)):
                 raise ValueError

@@ -12,6 +12,7 @@ from ..router import Offer
 from ..router.shape import Dialect, Task
 from ..trust.secret import Secret
 from .base import Answering, Opened, Request, nothing
+from .dialects import COUNT
 from .probing import tasks_of
 from .splice import replace_model
 from .target import OPENAI, Manner, Target
@@ -19,7 +20,6 @@ from .target import OPENAI, Manner, Target
 __all__ = ["DIALECT_HEADERS", "TASKS", "Found", "HttpBackend", "Target", "able", "answerable"]
 
 TASKS: frozenset[Task] = frozenset({"generate", "embed", "rerank"})
-COUNT = b"/v1/messages/count_tokens"
 DIALECT_HEADERS = frozenset({b"anthropic-version", b"anthropic-beta", b"openai-beta"})
 """Headers of a client that mean nothing once its request was translated."""
 _OTHER: dict[Dialect, Dialect] = {"chat": "messages", "messages": "chat"}

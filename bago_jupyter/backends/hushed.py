@@ -13,7 +13,7 @@ from ..http1 import WholeEvents
 from ..text import calm
 from ..trust.secret import Secret
 from .base import Answering
-from .coded import plain as unpacked
+from .coded import unpacked
 from .sound import told_error
 
 MOST = 1024 * 1024

@@ -10,14 +10,14 @@ import msgspec
 
 from ..errors import UpstreamFailed
 from ..router.shape import Task
-from ..wire import moment
+from ..wire import LONGEST_CONTEXT, moment
 from .http import Found
 
 MAX_NAME = 512
 MOST_MODELS = 10_000
 """Models of one list; the rest is left out, so that no server can drown the catalogue."""
-LONGEST_CONTEXT = 1 << 40
-"""Tokens; what claims more is not believed."""
+MOST_BYTES = 16 * 1024 * 1024
+"""Of a list."""
 _CONTEXTS = (
     ("max_model_len",),  # vLLM, SGLang
     ("context_length",),

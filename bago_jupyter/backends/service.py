@@ -17,7 +17,7 @@ from .coded import read_plain
 from .failures import OURS
 from .http import Found
 from .manager import TIMEOUT, Listed, Manager
-from .modellist import NotAList, read_models
+from .modellist import MOST_BYTES, NotAList, read_models
 from .probing import PATHS, speaks
 from .target import Target
 
@@ -27,8 +27,6 @@ REST = 5.0
 """Seconds for which a service that failed is asked after all others."""
 RENEW = 600.0
 """Seconds before the end of a token at which a new one is minted, at most a quarter of its life."""
-MOST = 16 * 1024 * 1024
-"""Bytes of a list of models."""
 EVERY = 60.0
 """Seconds after which a service that answered is asked for its models again; a request's answer counts."""
 SOON = 5.0
@@ -165,7 +163,7 @@ class Service:
             async with asyncio.timeout(TIMEOUT):
                 exchange = await self._with_token(lambda: self._target.ask(method, path, body, TIMEOUT))
                 try:
-                    return exchange.status, await read_plain(exchange, MOST)
+                    return exchange.status, await read_plain(exchange, MOST_BYTES)
                 finally:
                     exchange.close()
         except TimeoutError:

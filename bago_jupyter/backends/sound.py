@@ -20,6 +20,7 @@ from ..lenient import items, quoted
 from ..router.shape import Dialect
 from ..sse import BOM, MAX_EVENT, Events, TooLong
 from .base import Answering
+from .dialects import COUNT
 from .draining import drain
 from .failures import OURS, answered
 from .usage import Usage
@@ -30,8 +31,7 @@ MAX_WHOLE = 64 << 20
 """Bytes of an answer that is retold as one of the other kind."""
 MAX_BLANK = 64 << 10
 """Blanks before the first byte of an answer; some servers send one now and then while they are at work."""
-COUNT = b"/v1/messages/count_tokens"
-BODILESS = frozenset({204, 205})
+NO_CONTENT = frozenset({204, 205})
 """Statuses of success whose answers have no body, whatever comes behind their heads (RFC 9110, 15.3)."""
 STREAMED: frozenset[Dialect] = frozenset({"chat", "completions", "messages", "responses"})
 _BLANK = b" \t\r\n"
@@ -112,7 +112,7 @@ class Sound:
         or, where the whole answer is needed, its first word."""
         data, whole = await self._begin()
         begin = data.removeprefix(BOM).lstrip(_BLANK)
-        if not begin or self.status in BODILESS:
+        if not begin or self.status in NO_CONTENT:
             raise UpstreamFailed(f"{self._node} answered {self.status} with an empty body.")
         if begin.startswith((b"{", b"[")):
             if not self._stream:

@@ -10,11 +10,10 @@ import httpx
 
 from .. import lenient
 from ..errors import BagoError, UpstreamFailed
-from ..sse import MAX_EVENT, Events, TooLong
+from ..sse import BOM, MAX_EVENT, Events, TooLong
 from .answers import error_of
 
 _BLANK = b" \t\r\n"
-_BOM = b"\xef\xbb\xbf"
 _COMMENT = re.compile(rb"(?m)^:.*$")
 _HEAD = 16_384
 """Bytes of a stream that are kept until an answer shows in it, to say what came in its place."""
@@ -113,8 +112,8 @@ class Reply:
     def _as_events(self) -> bytes:
         """All that has come, if that is a stream of events; what it is tells its first byte, as some servers
         leave out or mistake the content type."""
-        start = self._head.removeprefix(_BOM).lstrip(_BLANK)[:1]
-        if not start or start in b"{[<" or (len(self._head) < len(_BOM) and _BOM.startswith(self._head)):
+        start = self._head.removeprefix(BOM).lstrip(_BLANK)[:1]
+        if not start or start in b"{[<" or (len(self._head) < len(BOM) and BOM.startswith(self._head)):
             return b""
         self._events = Events()
         head, self._head = self._head, self._head[:_HEAD]
@@ -124,7 +123,7 @@ class Reply:
         try:
             value = lenient.parse(self._head)
         except ValueError:
-            if not self._head.removeprefix(_BOM).lstrip(_BLANK).startswith(b"{"):
+            if not self._head.removeprefix(BOM).lstrip(_BLANK).startswith(b"{"):
                 return
             try:  # something may stand behind it
                 value = lenient.first(self._head)
@@ -198,7 +197,7 @@ class Reply:
 
     def _nothing(self) -> str:
         """What came in place of an answer."""
-        body = _COMMENT.sub(b"", self._head.removeprefix(_BOM)).strip()
+        body = _COMMENT.sub(b"", self._head.removeprefix(BOM)).strip()
         if not body or body == b"null" or self.over:
             return "The server's answer is empty."
         if body.startswith(b"<"):
@@ -225,26 +224,13 @@ class _Characters:
 
     def join(self, piece: str) -> str:
         """``piece`` with the half before it, and without one at its end."""
-        if not piece:
-            return ""
-        text, self._half = self._half + piece, ""
-        if "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return _paired(text)
+        text, self._half = lenient.halved(self._half + piece)
+        return text
 
     def end(self) -> str:
         """What never got its other half."""
         half, self._half = self._half, ""
-        return _paired(half)
-
-
-def _paired(text: str) -> str:
-    """``text`` with pairs of surrogates as the character that they are, and lone ones replaced."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+        return lenient.paired(half)
 
 
 def _fields(value: Any) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..backends.coded import read_plain
 from ..backends.complaints import about_key
 from ..backends.http import Found
-from ..backends.modellist import read_models
+from ..backends.modellist import MOST_BYTES, read_models
 from ..backends.probing import NOT_THERE
 from ..backends.target import Target
 from ..errors import BagoError, UpstreamFailed, UpstreamTimeout
@@ -17,8 +17,6 @@ from .kinds import Kind
 
 TIMEOUT = 10.0
 """Seconds that a probe may take."""
-MOST = 16 * 1024 * 1024
-"""Bytes of a list of models."""
 TELLING = frozenset({"llamacpp", "vllm"})
 """Owners of models whose servers tell by ``/health`` that they are not ready. It is not asked of just any
 server: LiteLLM's and SGLang's ``/health`` have a model generate something."""
@@ -86,7 +84,7 @@ async def fetch(target: Target, path: str, timeout: float = TIMEOUT) -> bytes:
         async with asyncio.timeout(timeout):
             exchange = await target.get(path, timeout)
             try:
-                body = await read_plain(exchange, MOST)
+                body = await read_plain(exchange, MOST_BYTES)
                 complete = exchange.complete
             finally:
                 exchange.close()

@@ -22,8 +22,6 @@ MAX_TENSORS = 1 << 20
 MAX_KEYS = 1 << 16
 MOST_ELEMENTS = 1 << 50
 """Of one tensor: what claims more is not believed. JSON has no larger whole numbers either."""
-MOST_TOKENS = 1 << 40
-"""Likewise of a context."""
 MAX_TEXT = 1 << 20
 """Longest string that is kept, in bytes; chat templates are the longest that matter."""
 

@@ -12,7 +12,8 @@ from typing import Literal
 import msgspec
 
 from ..errors import ModelFileError
-from .gguf import FILE_TYPES, MOST_TOKENS, Header, read_header
+from ..wire import LONGEST_CONTEXT
+from .gguf import FILE_TYPES, Header, read_header
 from .names import word
 from .safetensors import read_folder, weights
 
@@ -154,7 +155,7 @@ def _quantization(header: Header) -> str | None:
 
 def _context_length(header: Header, architecture: str) -> int | None:
     length = header.number(f"{architecture}.context_length")
-    return length if length and 0 < length <= MOST_TOKENS else None
+    return length if length and 0 < length <= LONGEST_CONTEXT else None
 
 
 def _tasks(header: Header, architecture: str) -> tuple[str, ...]:

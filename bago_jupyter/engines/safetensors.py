@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..errors import ModelFileError
-from .gguf import MOST_ELEMENTS, MOST_TOKENS
+from ..wire import LONGEST_CONTEXT
+from .gguf import MOST_ELEMENTS
 from .names import shown, word
 
 MAX_JSON = 64 << 20
@@ -72,7 +73,7 @@ def read_folder(folder: Path) -> Folder:
     architecture = config.get("model_type")
     return Folder(
         architecture=word(architecture) if isinstance(architecture, str) else None,
-        context_length=_whole(length, MOST_TOKENS),
+        context_length=_whole(length, LONGEST_CONTEXT),
         parameters=elements.total(),
         quantization=f"{bits}bit" if bits else word(kind),
         chat_template=_has_template(folder),

@@ -18,7 +18,7 @@ from ..router.shape import Task
 from ..trust import address
 from ..trust.peers import Peer
 from ..trust.tls import Tls
-from ..wire import Resources, moment
+from ..wire import LONGEST_CONTEXT, Resources, moment
 from .latest import Latest
 from .wire import Entry, Hello, News, read
 
@@ -38,8 +38,6 @@ AGAIN, AGAIN_MOST = 0.1, 2.0
 SOON = 5.0
 MOST_SLOTS = 1024
 """Slots of one model that a peer is believed to have."""
-LONGEST_CONTEXT = 1 << 40
-"""Tokens; what claims more is not believed."""
 HARD: frozenset[Cause] = frozenset({"refused", "broken"})
 """Causes that only a machine gives which lives: no node runs there."""
 

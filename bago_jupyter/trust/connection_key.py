@@ -37,9 +37,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ..hidden import MASK
 from . import address, names
 from .refusal import BadKey
-from .secret import MASK, Secret
+from .secret import Secret
 
 VERSION = "1"
 SECRET_BYTES = 18

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 
-MASK = "***"
+from ..hidden import MASK
 
 
 class Secret:

@@ -46,7 +46,7 @@ from .nodes import (
     SharingWanted,
     Turn,
 )
-from .numbers import moment, whole
+from .numbers import LONGEST_CONTEXT, moment, whole
 from .resources import GpuInfo, Resources
 from .routes import RouteInfo, RouteWanted
 from .routing import Attempt, Candidate, Decision, Outcome, Rejection, Verdict
@@ -55,6 +55,7 @@ from .status import Counts, Drain, NodeFile, Place, Status
 from .topology import Condition, Rank, Topology, TopologyEdge, TopologyNode
 
 __all__ = [
+    "LONGEST_CONTEXT",
     "ApiKeyInfo",
     "ApiKeyWanted",
     "Attempt",

@@ -16,6 +16,8 @@ def whole(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+LONGEST_CONTEXT = 1 << 40
+"""Tokens; a file or a stranger that claims more is not believed."""
 LAST_SECOND = 253_402_300_799
 """Of the year 9999."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from headless import Headless
+from shapes.fronted import fronted
 from shapes.server import ShapeServer
 from shapes.shape import Shape
 from shapes.table import TABLE
@@ -60,12 +60,8 @@ def server() -> Iterator[ShapeServer]:
 @pytest.fixture(scope="module")
 def node(server: ShapeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeClient]:
     """A node with a connection to the server."""
-    made = Headless(tmp_path_factory.mktemp("shapes") / "home", "shapes")
-    try:
-        made.client.add_connection("up", type="openai", url=server.url)
+    with fronted(server, tmp_path_factory.mktemp("shapes") / "home") as made:
         yield made.client
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")

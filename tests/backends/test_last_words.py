@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,19 @@ def test_one_choice_that_is_not_finished_is_missed() -> None:
     run(main())
 
 
+@asynccontextmanager
+async def fronted(script: Script, home: Path) -> AsyncIterator[tuple[Faults, Node]]:
+    """A server that follows ``script``, and a node before it."""
+    async with Faults(script) as server:
+        values = {"home": home, "port": 0}
+        node = Node(Settings.load(values, {}), backends=[HttpBackend("up", server.url, ["m"])])
+        await node.start()
+        try:
+            yield server, node
+        finally:
+            await node.stop()
+
+
 async def stream_of(node: Node) -> bytes:
     """All that a client gets, until the end of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", node.file.port)
@@ -130,19 +145,13 @@ async def stream_of(node: Node) -> bytes:
 )
 def test_a_client_of_the_short_way_has_its_end(script: Script, holds: bool, tmp_path: Path) -> None:
     async def main() -> None:
-        async with Faults(script) as server:
-            values = {"home": tmp_path, "port": 0}
-            node = Node(Settings.load(values, {}), backends=[HttpBackend("up", server.url, ["m"])])
-            await node.start()
-            try:
-                for _ in range(2):
-                    told = await asyncio.wait_for(stream_of(node), SOON)
-                    assert b"two" in told and b"error" not in told
-                assert node.dispatcher.counts.ok == 2
-                if holds:
-                    await asyncio.wait_for(server.calls[0].gone.wait(), SOON)
-            finally:
-                await node.stop()
+        async with fronted(script, tmp_path) as (server, node):
+            for _ in range(2):
+                told = await asyncio.wait_for(stream_of(node), SOON)
+                assert b"two" in told and b"error" not in told
+            assert node.dispatcher.counts.ok == 2
+            if holds:
+                await asyncio.wait_for(server.calls[0].gone.wait(), SOON)
 
     run(main())
 
@@ -158,18 +167,12 @@ def test_the_short_way_keeps_the_connection_too(tmp_path: Path) -> None:
     answered = asyncio.Event()
 
     async def main() -> None:
-        async with Faults(script) as server:
-            values = {"home": tmp_path, "port": 0}
-            node = Node(Settings.load(values, {}), backends=[HttpBackend("up", server.url, ["m"])])
-            await node.start()
-            try:
-                for _ in range(3):
-                    answered.clear()
-                    assert b"[DONE]" in await asyncio.wait_for(stream_of(node), SOON)
-                    answered.set()
-                    await asyncio.sleep(0.1)
-                assert server.connections == 1
-            finally:
-                await node.stop()
+        async with fronted(script, tmp_path) as (server, node):
+            for _ in range(3):
+                answered.clear()
+                assert b"[DONE]" in await asyncio.wait_for(stream_of(node), SOON)
+                answered.set()
+                await asyncio.sleep(0.1)
+            assert server.connections == 1
 
     run(main())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from headless import Headless
+from shapes.fronted import fronted
 from shapes.server import ShapeServer
 from shapes.shape import DONE, Shape, at, chunked, event, head, raw_stream, says, whole
 from shapes.table import TABLE
@@ -42,12 +43,8 @@ def server() -> Iterator[ShapeServer]:
 @pytest.fixture(scope="module")
 def node(server: ShapeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headless]:
     """A node with a connection to the server."""
-    made = Headless(tmp_path_factory.mktemp("shapes") / "home", "shapes")
-    try:
-        made.client.add_connection("up", type="openai", url=server.url)
+    with fronted(server, tmp_path_factory.mktemp("shapes") / "home") as made:
         yield made
-    finally:
-        made.close()
 
 
 def straight(server: ShapeServer) -> NodeFile:

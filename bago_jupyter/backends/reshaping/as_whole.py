@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed
-from ...lenient import added, count, items, texts
+from ...lenient import added, count, items, paired, texts
 from ...router.shape import Dialect
 from ...sse import Event, Events, TooLong
-from ..translate.tolerant import decoded, encoded, whole
+from ..translate.tolerant import decoded, encoded
 
 Told = dict[str, Any]
 _LAST = frozenset({"message_stop", "response.completed", "response.incomplete"})
@@ -214,7 +214,7 @@ def _message(events: list[Told], ended: bool) -> Told | None:
         return None
     for index, given in inputs.items():
         if given:
-            blocks[index]["input"] = decoded(whole(given).encode())
+            blocks[index]["input"] = decoded(paired(given).encode())
     return answer | {
         "content": [blocks[index] for index in sorted(blocks)],
         "stop_reason": answer.get("stop_reason") or "end_turn",

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamFailed
-from ...lenient import added, items, texts
+from ...lenient import added, halved, items, paired, texts
 from ...sse import Event, named_event
 from .ending import messages_id, messages_usage, stop_reason
 from .failures import read_error
 from .retelling import Retelling
 from .shapes import ChatAnswer, ChatOutput, ChatUsage, Choice, ToolCall
-from .tolerant import decoded, encoded, fitted, halved, read, text_of, whole
+from .tolerant import decoded, encoded, fitted, read, text_of
 from .toolcalls import Call, Calls
 
 _encode = msgspec.json.encode
@@ -39,8 +39,8 @@ def messages_answer(body: bytes) -> bytes:
     content: list[dict[str, Any]] = []
     if thinking := _thinking(output):
         content.append({"type": "thinking", "thinking": thinking, "signature": ""})
-    texts = (text_of(output.content), output.refusal)
-    content += [{"type": "text", "text": text} for text in texts if text]
+    said = (text_of(output.content), output.refusal)
+    content += [{"type": "text", "text": text} for text in said if text]
     calls = [_tool_use(call, choice) for call in output.tool_calls or () if _calls(call, bool(content))]
     finish = choice.finish_reason if calls or not _calling(choice.finish_reason) else "stop"
     reason, sequence = stop_reason(finish, tools=bool(calls), sequence=choice.stop_reason)
@@ -61,7 +61,7 @@ def messages_answer(body: bytes) -> bytes:
 
 
 def _thinking(output: ChatOutput) -> str:
-    return output.reasoning_content or output.reasoning or whole(texts(output.content)[1])
+    return output.reasoning_content or output.reasoning or paired(texts(output.content)[1])
 
 
 def _completed(choice: Choice) -> ChatOutput | None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
-from ...lenient import count, parse, texts
+from ...lenient import count, paired, parse, texts
 
 T = TypeVar("T", bound=msgspec.Struct)
 AS_JSON = frozenset({"arguments", "partial_json"})
@@ -54,23 +54,7 @@ def encoded(value: Any) -> bytes:
 
 def text_of(value: Any) -> str:
     """The text that ``value`` says, which may be none: itself, a number, or parts that have a text."""
-    return whole(texts(value)[0])
-
-
-def whole(text: str) -> str:
-    """``text`` without halves of characters, which no UTF-8 has."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
-
-
-def halved(text: str) -> tuple[str, str]:
-    """``text`` with its characters whole, and the half of one at its end: servers that write a character in
-    two halves may send them one by one."""
-    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-    return whole(text.removesuffix(half)), half
+    return paired(texts(value)[0])
 
 
 def fitted(value: Any, shape: type[T]) -> T | None:
@@ -78,7 +62,7 @@ def fitted(value: Any, shape: type[T]) -> T | None:
     if isinstance(value, shape):
         return value
     if isinstance(value, str) and {"type", "text"} <= set(shape.__struct_fields__):
-        return shape(**{"type": "text", "text": whole(value)})  # a text where its block is usual
+        return shape(**{"type": "text", "text": paired(value)})  # a text where its block is usual
     if not isinstance(value, dict):
         return None
     given = {}

@@ -10,7 +10,7 @@ import msgspec
 
 from ...router.shape import Dialect
 from ..base import Answering
-from ..coded import plain
+from ..coded import unpacked
 from ..sound import sound
 from .chat_answer import ChatStream, chat_answer
 from .chat_request import request_to_messages
@@ -66,7 +66,7 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
         """
         now = int(time.time())
         return TranslatedExchange(
-            sound(plain(exchange), self.backend, stream),
+            sound(unpacked(exchange), self.backend, stream),
             client=self.client,
             whole=lambda body: self._whole(body, now),
             stream=self._stream(now, _wants_usage(asked)) if stream else None,
